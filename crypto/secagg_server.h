@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's side of secure aggregation, for one round. Sans-I/O, not thread-safe.
+ *
+ * Stages: keys, shares, masked, vouches, reveals, open. The caller closes a stage when everybody
+ * answered or time is up. A message out of its stage gives CN_E_UNEXPECTED, a second one of the
+ * same device in a stage CN_E_REPLAY; a bad message of one device leaves the server unchanged, so
+ * that the device can be dropped and the round go on. A close_* that finds too few devices ends the
+ * round: CN_E_COHORT below cohort_min, CN_E_THRESHOLD below the threshold; then every later call
+ * gives CN_E_UNEXPECTED.
+ *
+ * Sets, as in the paper: U1 the roster, U2 those who shared, U3 those whose masked vector arrived
+ * (the survivors), U4 those who vouched. Memory: one accumulator of 4 * dim bytes, sealed shares of
+ * SECAGG_SEALED_BYTES + 8 per pair until the masked stage closes, revealed shares of 40 bytes per
+ * pair afterwards. */
+#ifndef CAIRN_CRYPTO_SECAGG_SERVER_H
+#define CAIRN_CRYPTO_SECAGG_SERVER_H
+
+#include "crypto/secagg.h"
+
+struct secagg_server;
+
+/* Makes a server for one round. CN_E_CONFIG by secagg_config_check, CN_E_NOMEM. Returns
+ * ownership; *out is NULL on failure. */
+enum cn_err secagg_server_new(struct secagg_server **out, const struct secagg_config *config,
+                              const uint8_t registrar[32]);
+
+/* Admits a device to the roster in the making. Its position is known once the roster is closed:
+ * ask secagg_server_find.
+ *
+ * CN_E_AUTH when certificate, signature or keys do not verify; CN_E_REPLAY for a device that is in;
+ * CN_E_USED for a one-time key that another device announced or an invitation whose uses are
+ * spent; CN_E_TOO_LARGE when the roster is full. */
+enum cn_err secagg_server_keys(struct secagg_server *server, const struct secagg_member *member);
+
+/* Devices admitted so far, or in the roster. */
+uint32_t secagg_server_count(const struct secagg_server *server);
+
+/* Sorts the roster and fixes threshold and session. */
+enum cn_err secagg_server_close_roster(struct secagg_server *server);
+
+/* The roster to send, valid until the server is freed. CN_E_UNEXPECTED before it is closed. */
+enum cn_err secagg_server_members(const struct secagg_server *server,
+                                  const struct secagg_member **members, uint32_t *count,
+                                  uint32_t *threshold);
+
+/* The position of the device with this id. CN_E_NOT_FOUND; CN_E_UNEXPECTED before the roster is
+ * closed. */
+enum cn_err secagg_server_find(const struct secagg_server *server,
+                               const uint8_t device_id[DEVICE_ID_BYTES], uint32_t *index);
+
+/* The session id, as secagg_device_session. CN_E_UNEXPECTED before the roster is closed. */
+enum cn_err secagg_server_session(const struct secagg_server *server,
+                                  uint8_t session[SECAGG_SESSION_BYTES]);
+
+/* Takes a device's sealed shares: exactly one message for every neighbour, to strictly rising,
+ * each with this from. CN_E_INCONSISTENT otherwise. from, here and index below, is the position
+ * of the device that the connection has authenticated. */
+enum cn_err secagg_server_shares(struct secagg_server *server, uint32_t from,
+                                 const struct secagg_sealed *sealed, uint32_t count);
+enum cn_err secagg_server_close_shares(struct secagg_server *server);
+
+/* Gives the messages for one device of U2: those of its neighbours in U2, from rising.
+ *
+ *   out    room for one message per other member of the roster
+ *   count  out: how many
+ *
+ * CN_E_INCONSISTENT when to is not in U2; CN_E_UNEXPECTED unless in the masked stage. */
+enum cn_err secagg_server_inbox(const struct secagg_server *server, uint32_t to,
+                                struct secagg_sealed *out, uint32_t *count);
+
+/* Adds a masked vector, packed by pack_bits, to the accumulator. CN_E_PARSE when its length or its
+ * unused bits are wrong; CN_E_INCONSISTENT when index is not in U2. */
+enum cn_err secagg_server_masked(struct secagg_server *server, uint32_t index,
+                                 const uint8_t *packed, size_t len);
+enum cn_err secagg_server_close_masked(struct secagg_server *server);
+
+/* U3, strictly rising, valid until the server is freed. CN_E_UNEXPECTED before close_masked. */
+enum cn_err secagg_server_survivors(const struct secagg_server *server, const uint32_t **list,
+                                    uint32_t *count);
+
+/* Takes a survivor's signature under the list. CN_E_AUTH when it does not verify;
+ * CN_E_INCONSISTENT when index did not survive. */
+enum cn_err secagg_server_vouch(struct secagg_server *server, uint32_t index,
+                                const uint8_t signature[SECAGG_SIGNATURE_BYTES]);
+enum cn_err secagg_server_close_vouches(struct secagg_server *server);
+
+/* The vouches to send, index strictly rising, valid until the server is freed. CN_E_UNEXPECTED
+ * before close_vouches. */
+enum cn_err secagg_server_vouches(const struct secagg_server *server,
+                                  const struct secagg_vouch **vouches, uint32_t *count);
+
+/* Takes a survivor's shares: of itself and of each neighbour in U2 exactly one, of strictly rising,
+ * of the kind that survival decides. CN_E_INCONSISTENT otherwise or when index did not survive;
+ * CN_E_PARSE when a value is no scalar. That the values are right is found out by open. */
+enum cn_err secagg_server_reveal(struct secagg_server *server, uint32_t index,
+                                 const struct secagg_share *shares, uint32_t count);
+
+/* True when enough devices revealed to open every secret that is needed. More may still come and
+ * make the opening robust against wrong shares. */
+bool secagg_server_can_open(const struct secagg_server *server);
+
+/* Recovers the secrets, removes all masks and gives the sum over U3 modulo 2^bits, once.
+ *
+ *   sum  [dim]
+ *
+ * CN_E_THRESHOLD before can_open (the state is unchanged: more reveals may come); CN_E_INCONSISTENT
+ * when wrong shares make a secret unrecoverable: secagg_server_liars then names whom the server
+ * could convict, the sum is zero and the round is over. Heavy: (|U3| + dropped * |U3|) keystreams
+ * of dim words; touches nothing but server, so it may run on another thread while the owner stays
+ * away from it. */
+enum cn_err secagg_server_open(struct secagg_server *server, uint32_t *sum);
+
+/* The devices whose revealed shares were proven wrong by open, rising; valid until the server is
+ * freed. Empty before open. A share is proven wrong when the others give the secret behind the
+ * owner's public key without it. (An owner that dealt a wrong share looks the same as a holder that
+ * altered it: treat the names as suspects to watch, not to ban.) */
+void secagg_server_liars(const struct secagg_server *server, const uint32_t **list,
+                         uint32_t *count);
+
+/* Wipes and frees; NULL is allowed. */
+void secagg_server_free(struct secagg_server *server);
+
+#endif
