@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradients of the loss: of a whole batch, or the sum of every example's own, each clipped.
+ *
+ * One forward pass and one backward pass that keeps the output gradient of every layer. Per-example
+ * norms come from activations and output gradients (Goodfellow 2015; Li et al. 2022, ghost
+ * clipping); a convolution materialises each example's gradient when that is cheaper. The clipped
+ * sum then needs one weighted product per layer and no second pass. The weighted rows are rounded
+ * as float sums are: the norm of what one example adds is at most the bound times (1 + 1e-5). */
+#ifndef CAIRN_NN_GRADIENT_H
+#define CAIRN_NN_GRADIENT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/dataset.h"
+#include "nn/model.h"
+
+/* Examples of a data set, picked by row. */
+struct gradient_batch {
+    const struct dataset *data;
+    const uint32_t *rows; /* [n], each < data->n */
+    size_t n;             /* any, 0 too; runs in micro-batches of the model's batch_max */
+};
+
+/* What was seen along the way. These are NOT private: under differential privacy they must not
+ * leave the device. */
+struct gradient_seen {
+    double loss; /* summed over the examples, natural logarithm */
+    uint64_t correct;
+    uint64_t n;
+};
+
+/* Checks that data fits the model: CN_E_SHAPE with both shapes in diag, or CN_E_DATA when it has
+ * more classes than the model has outputs or a label is none of the model's. */
+enum cn_err gradient_check(const struct model *model, const struct dataset *data,
+                           struct cn_diag *diag);
+
+/* Adds the sum of the examples' gradients to sum [d] and what was seen to seen. Data must have
+ * passed gradient_check. CN_E_DIVERGED when a loss is not finite: sum is then spoilt. */
+enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *seen,
+                         const struct gradient_batch *batch);
+
+/* As gradient_add, each example's gradient first scaled until its L2 norm is at most clip_norm > 0.
+ *
+ *   norms  [n], out, may be NULL: each example's norm before clipping. Not private.
+ *
+ * The factor is rounded down, so a computed norm never passes the bound. CN_E_DIVERGED when a
+ * loss or a norm is not finite. Source: Abadi et al., CCS 2016, algorithm 1. */
+enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
+                                 const struct gradient_batch *batch, double clip_norm,
+                                 double *norms);
+
+#endif

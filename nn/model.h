@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model: a chain of layers over one flat vector of weights, its memory planned once.
+ *
+ * A specification (from a task file) becomes a model whose shapes are inferred and whose
+ * activations, gradients and scratch lie in one arena; after model_new nothing allocates. A model
+ * is used by one thread at a time.
+ *
+ * The weights are one float[d]; tensors are views into it, laid out as PyTorch lays them out:
+ * dense [units, inputs], conv2d [filters, channels, kernel, kernel], each followed by its bias. */
+#ifndef CAIRN_NN_MODEL_H
+#define CAIRN_NN_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/random.h"
+
+#define MODEL_LAYERS_MAX 64u
+#define MODEL_TENSORS_MAX (2 * MODEL_LAYERS_MAX)
+#define MODEL_NAME_MAX 48
+#define MODEL_RANK_MAX 4
+#define MODEL_SIZE_MAX 65536u /* of any one number in a specification */
+#define MODEL_PARAMS_MAX ((size_t)1 << 28)
+#define MODEL_BATCH_MAX 4096u
+#define MODEL_BATCH_AUTO 0u /* let model_new choose */
+
+enum layer_kind {
+    LAYER_UNKNOWN = 0,
+    LAYER_DENSE,        /* units */
+    LAYER_CONV2D,       /* filters, kernel, stride (default 1), padding */
+    LAYER_MAX_POOL,     /* kernel, stride (default kernel) */
+    LAYER_AVERAGE_POOL, /* kernel, stride (default kernel) */
+    LAYER_RELU,
+    LAYER_TANH,
+    LAYER_FLATTEN,
+    LAYER_KIND_COUNT
+};
+
+/* One layer as a person writes it; a number that the kind does not use must be 0. */
+struct layer_spec {
+    enum layer_kind kind;
+    uint32_t units;   /* dense: outputs */
+    uint32_t filters; /* conv2d: output channels */
+    uint32_t kernel;  /* conv2d and pools: height and width of the window */
+    uint32_t stride;  /* conv2d and pools; 0: the default of the kind */
+    uint32_t padding; /* conv2d: zeros on each side, less than kernel */
+    unsigned line;    /* where it stands in the task file, for diagnostics; 0: unknown */
+};
+
+struct model_spec {
+    uint32_t channels, height, width; /* of one example; a table has channels = height = 1 */
+    struct layer_spec layers[MODEL_LAYERS_MAX];
+    uint32_t layer_count;
+};
+
+/* A view into the weights. name is e.g. "0.conv2d.weight" (layers from 0); valid as long as the
+ * model. */
+struct model_tensor {
+    const char *name;
+    uint32_t rank;
+    uint32_t shape[MODEL_RANK_MAX];
+    size_t offset; /* of its first weight */
+    size_t count;  /* product of shape */
+};
+
+struct model;
+
+/* Gives the kind called name ("dense", "conv2d", "max_pool", "average_pool", "relu", "tanh",
+ * "flatten"), or LAYER_UNKNOWN. */
+enum layer_kind layer_kind_parse(const char *name);
+
+/* Names the kind; "unknown" outside the enum. Never NULL. */
+const char *layer_kind_name(enum layer_kind kind);
+
+/* Builds the model and plans all its memory; weights are zero. Returns ownership, to model_free.
+ *
+ *   batch_max  examples that run through the layers at a time (a larger batch is cut into such
+ *              micro-batches, so this decides memory and speed, never results beyond rounding);
+ *              MODEL_BATCH_AUTO chooses so that a micro-batch stays in the cache
+ *   diag       a fault is named by layer (from 1), its line and both shapes, e.g.
+ *              "layer 4 (conv2d, line 17): kernel 8x8 is larger than its input 5x5 + padding 0"
+ *
+ * The last layer's outputs are the logits of the classes. CN_E_CONFIG for a number outside its
+ * range, CN_E_SHAPE where shapes do not fit, CN_E_TOO_LARGE past the limits above, CN_E_NOMEM. */
+enum cn_err model_new(struct model **out, const struct model_spec *spec, uint32_t batch_max,
+                      struct cn_diag *diag);
+
+/* Frees the model. NULL is allowed. */
+void model_free(struct model *model);
+
+/* Number of weights, d. */
+size_t model_params(const struct model *model);
+
+/* The weights [d], to read and to write; valid as long as the model. */
+float *model_weights(struct model *model);
+const float *model_weights_const(const struct model *model);
+
+/* Values of one example going in, and logits coming out. */
+size_t model_features(const struct model *model);
+uint32_t model_outputs(const struct model *model);
+
+uint32_t model_batch_max(const struct model *model);
+
+/* Bytes planned for weights, activations, gradients and scratch. */
+size_t model_bytes(const struct model *model);
+
+/* The tensors in the order of the weights; together they cover [0, d) without a gap. */
+uint32_t model_tensor_count(const struct model *model);
+const struct model_tensor *model_tensor_at(const struct model *model, uint32_t index);
+
+/* Draws initial weights: uniform with bound 1 / sqrt(fan in), as PyTorch's layers do. */
+void model_init_weights(struct model *model, const struct cn_random *random);
+
+/* Copies weights in [d]. CN_E_DIVERGED when one is not finite; the model is then unchanged. */
+enum cn_err model_set_weights(struct model *model, const float *weights);
+
+/* Computes the logits of n examples.
+ *
+ *   logits  [n, outputs], out
+ *   x       [n, features], each channels, height, width
+ *   n       any; runs in micro-batches */
+void model_forward(struct model *model, float *logits, const float *x, size_t n);
+
+/* As model_forward, but gives the softmax of each row: the probabilities of the classes. */
+void model_probabilities(struct model *model, float *probabilities, const float *x, size_t n);
+
+#define MODEL_LAYER_TEXT_MAX 160
+
+/* Describes a layer for people: "conv2d 16 filters 8x8 stride 2 padding 2: 1x28x28 -> 16x13x13,
+ * 1040 parameters". index from 0; returns out. */
+const char *model_describe(const struct model *model, uint32_t index,
+                           char out[MODEL_LAYER_TEXT_MAX]);
+
+uint32_t model_layer_count(const struct model *model);
+
+#endif

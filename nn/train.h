@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Local training: batches, steps, clipping per example, a call-back for noise, SGD.
+ *
+ * This file knows how to clip per example and calls back with the clipped sum; it does not know
+ * what the call-back adds or why. Everything random comes from the generator handed in, so a seed
+ * gives the same bits on the same machine; under differential privacy hand in a cryptographic
+ * one, because the secrecy of the samples is part of the guarantee. */
+#ifndef CAIRN_NN_TRAIN_H
+#define CAIRN_NN_TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/random.h"
+#include "data/dataset.h"
+#include "nn/model.h"
+
+#define TRAIN_STEPS_MAX 100000000u
+
+/* Adds noise, in place, to the sum of the clipped gradients of one batch. An error ends the
+ * training with that error. */
+typedef enum cn_err (*train_noise_fn)(void *ctx, float *clipped_sum, size_t d);
+
+/* Called after every step, step from 1. Returning true ends the training with CN_E_DEADLINE. */
+typedef bool (*train_progress_fn)(void *ctx, uint32_t step, uint32_t steps);
+
+/* Zero is "not used" everywhere. */
+struct train_options {
+    double learning_rate;   /* > 0 */
+    double momentum;        /* in [0, 1): v = momentum v + g, w -= learning_rate v */
+    uint32_t batch;         /* shuffled batches of this size; the last of an epoch may be smaller */
+    uint32_t epochs;        /* either epochs or steps */
+    uint32_t steps;         /* batches; with shuffled batches a new epoch starts as needed */
+    double sampling_rate;   /* Poisson batches: each example with this probability; batch unused */
+    double clip_norm;       /* per example, L2 */
+    uint32_t expected_batch; /* divide by this constant and not by the batch's own size */
+    train_noise_fn noise;   /* needs clip_norm and expected_batch */
+    void *noise_ctx;
+    train_progress_fn progress;
+    void *progress_ctx;
+};
+
+/* The numbers of a training. Computed on the data without noise: under differential privacy they
+ * must not leave the device, except steps. */
+struct train_result {
+    uint32_t steps;    /* done, the empty ones too */
+    uint64_t examples; /* seen, repeats counted */
+    uint64_t correct;  /* of them, as they were seen */
+    double loss;       /* mean over examples, natural logarithm; 0 when none was seen */
+    bool cancelled;    /* progress said so */
+};
+
+/* Checks options for a data set of n examples and gives the number of steps. CN_E_CONFIG, with the
+ * option's name in diag. */
+enum cn_err train_check(uint32_t *steps, const struct train_options *options, size_t n,
+                        struct cn_diag *diag);
+
+/* Trains the model's weights in place.
+ *
+ * Every step: a batch; the sum of its gradients, clipped per example when clip_norm is set; noise
+ * when there is one, also for an empty Poisson batch, which makes its step like any other; division
+ * by expected_batch when set, else by the batch's size (an empty batch without expected_batch and
+ * noise changes nothing); SGD with momentum, which starts at zero. A Poisson batch takes every
+ * example by its own 64-bit draw below floor(sampling_rate * 2^64), so with a probability at most
+ * 2^-64 short of the rate, never above it.
+ *
+ * Allocates two vectors of d floats (a third with momentum) and n indices. result is written on
+ * failure too. CN_E_CONFIG, CN_E_SHAPE and CN_E_DATA for inputs that do not fit (train_check and
+ * gradient_check say it in words), CN_E_DIVERGED when a loss, a gradient's norm or a weight is not
+ * finite, CN_E_DEADLINE when progress ended it, CN_E_NOMEM, or what noise returned: the weights are
+ * then somewhere on the way and must be thrown away.
+ * Source: Abadi et al., CCS 2016, algorithm 1. */
+enum cn_err train_run(struct model *model, const struct dataset *data,
+                      const struct train_options *options, const struct cn_random *random,
+                      struct train_result *result);
+
+#endif
