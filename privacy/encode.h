@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An update and its counters as integers modulo 2^b, and the sum of many back as numbers: the
+ * coordinates that secure aggregation adds. Nothing wraps, by construction. */
+#ifndef CAIRN_PRIVACY_ENCODE_H
+#define CAIRN_PRIVACY_ENCODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/random.h"
+
+#define ENCODE_VALUES_MAX ((uint32_t)1 << 30)
+#define ENCODE_COUNTERS_MAX 256
+#define ENCODE_COHORT_MAX 65536
+#define ENCODE_VALUE_BITS_MAX 20 /* finer steps than range / 2^19 only cost bytes */
+
+struct encode_plan {
+    uint32_t values;      /* d, coordinates of the update */
+    uint32_t counters;    /* k, whole numbers behind them */
+    double range;         /* > 0; the L2 norm that an update is clipped to */
+    uint8_t value_bits;   /* one device's values lie within +-(2^(value_bits-1) - 1) */
+    uint8_t modulus_bits; /* b: 8..32; sums are taken modulo 2^b */
+    uint32_t cohort_max;  /* so many devices may be added up */
+};
+
+/* Chooses the bits: as many for a value as fit modulo 2^32 with cohort_max devices, at most
+ * ENCODE_VALUE_BITS_MAX, and the smallest modulus in which the sum can not wrap. All parties that
+ * give the same arguments get the same plan. CN_E_CONFIG, with the reason in diag. */
+enum cn_err encode_plan_make(struct encode_plan *plan, uint32_t values, uint32_t counters,
+                             double range, uint32_t cohort_max, struct cn_diag *diag);
+
+/* values + counters: the length of the encoded vector. */
+size_t encode_length(const struct encode_plan *plan);
+
+/* The largest counter of one device: (2^b - 1) / cohort_max. About a million up to any cohort. */
+uint32_t encode_counter_max(const struct encode_plan *plan);
+
+/* Clips the update to plan->range, scales, rounds at random, and writes two's complement modulo
+ * 2^b, the counters behind.
+ *
+ *   out       [values + counters]
+ *   update    [values]    unchanged
+ *   counters  [counters]  each at most encode_counter_max; may be NULL when there are none
+ *
+ * CN_E_DIVERGED if the update holds a NaN or an infinity; CN_E_TOO_LARGE for a counter; out is then
+ * unchanged. No allocation. */
+enum cn_err encode_update(uint32_t *out, const float *update, const uint32_t *counters,
+                          const struct encode_plan *plan, const struct cn_random *random);
+
+/* Turns the sum of survivors' vectors back into the sum of updates (not the mean) and of counters.
+ *
+ *   sum       [values]    in the unit of the weights
+ *   counters  [counters]  may be NULL when there are none
+ *   vector    [values + counters]  modulo 2^b
+ *
+ * CN_E_COHORT unless survivors is in 1..cohort_max; CN_E_INCONSISTENT if a coordinate is no sum of
+ * that many honest ones; outputs are then zero. */
+enum cn_err encode_sum_decode(float *sum, uint64_t *counters, const uint32_t *vector,
+                              const struct encode_plan *plan, uint32_t survivors);
+
+#endif
