@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "crypto/bytes.h"
 
 _Static_assert(HASH_BYTES == crypto_generichash_blake2b_BYTES, "256 bits");
 _Static_assert(sizeof(crypto_generichash_blake2b_state) <= sizeof((struct hash){0}.state),
@@ -20,12 +21,6 @@ static void absorb(struct hash *hash, const void *bytes, size_t len)
 {
     if (len)
         crypto_generichash_blake2b_update(state_of(hash), bytes, len);
-}
-
-static void big_endian(uint8_t out[8], uint64_t value)
-{
-    for (int i = 7; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t)value;
 }
 
 void hash_init(struct hash *hash, const char *label)
@@ -45,7 +40,7 @@ void hash_part(struct hash *hash, uint64_t len)
     uint8_t prefix[8];
 
     CN_ASSERT(hash->owed == 0);
-    big_endian(prefix, len);
+    bytes_put_uint(prefix, len, sizeof prefix);
     absorb(hash, prefix, sizeof prefix);
     hash->owed = len;
 }
@@ -67,7 +62,7 @@ void hash_add_u64(struct hash *hash, uint64_t value)
 {
     uint8_t bytes[8];
 
-    big_endian(bytes, value);
+    bytes_put_uint(bytes, value, sizeof bytes);
     hash_add(hash, bytes, sizeof bytes);
     sodium_memzero(bytes, sizeof bytes);
 }

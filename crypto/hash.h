@@ -2,8 +2,8 @@
 /* BLAKE2b-256 over a label and length-prefixed parts, so that no two lists of parts and no two
  * purposes ever hash the same bytes. Source: RFC 7693.
  *
- * What is hashed: the label's length in one byte, the label, then for every part its length in eight
- * bytes, big-endian, and the part. BLAKE2b runs without key, salt or personalisation, so any
+ * What is hashed: the label's length in one byte, the label, then for every part its length in
+ * eight bytes, big-endian, and the part. BLAKE2b runs without key, salt or personalisation, so any
  * implementation can follow. */
 #ifndef CAIRN_CRYPTO_HASH_H
 #define CAIRN_CRYPTO_HASH_H

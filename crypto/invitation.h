@@ -51,7 +51,10 @@ bool invitation_expired(const struct invitation *invitation, int64_t now_s);
 
 void invitation_id(uint8_t id[INVITATION_ID_BYTES], const uint8_t public_key[SIGN_PUBLIC_BYTES]);
 
-/* Writes INVITATION_BYTES; failures stick in buf. */
+/* Lays the invitation out as bytes. */
+void invitation_bytes(uint8_t out[INVITATION_BYTES], const struct invitation *invitation);
+
+/* The same into a buffer; failures stick in buf. */
 void invitation_encode(struct cn_buf *buf, const struct invitation *invitation);
 
 /* Reads INVITATION_BYTES and leaves what follows. The signature is not verified here. CN_E_PARSE

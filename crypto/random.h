@@ -54,8 +54,8 @@ void random_stream_fill(struct random_stream *stream, void *out, size_t len);
 /* Replaces the pool, whatever was left in it. Called by random_stream_u64. */
 void random_stream_refill(struct random_stream *stream);
 
-/* Gives 64 uniform bits: the next eight bytes, little-endian. The up to seven bytes that are left
- * at the end of a pool are skipped, which random_stream_fill never does; either is deterministic. */
+/* Gives 64 uniform bits: the next eight bytes, little-endian. Up to seven bytes that are left
+ * at the end of a pool are skipped, which random_stream_fill never does; both are deterministic. */
 static inline uint64_t random_stream_u64(struct random_stream *stream)
 {
     uint64_t word;

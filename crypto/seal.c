@@ -33,9 +33,9 @@ enum cn_err seal_open(void *out, const uint8_t *sealed, size_t sealed_len,
     if (sealed_len < SEAL_OVERHEAD)
         return CN_E_AUTH;
     hash_of(bound, binding->label, binding->data, binding->len);
-    status = crypto_aead_xchacha20poly1305_ietf_decrypt(
-        out, NULL, NULL, sealed + SEAL_NONCE_BYTES, sealed_len - SEAL_NONCE_BYTES, bound,
-        sizeof bound, sealed, key);
+    status = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed + SEAL_NONCE_BYTES,
+                                                        sealed_len - SEAL_NONCE_BYTES, bound,
+                                                        sizeof bound, sealed, key);
     if (status == 0)
         return CN_OK;
     if (sealed_len > SEAL_OVERHEAD)

@@ -89,6 +89,7 @@ enum cn_err sign_check(const uint8_t sig[SIGN_BYTES], const uint8_t public_key[S
     uint8_t digest[HASH_BYTES];
 
     digest_of(digest, label, msg, len);
-    return crypto_sign_verify_detached(sig, digest, sizeof digest, public_key) == 0 ? CN_OK
-                                                                                   : CN_E_AUTH;
+    if (crypto_sign_verify_detached(sig, digest, sizeof digest, public_key) != 0)
+        return CN_E_AUTH;
+    return CN_OK;
 }
