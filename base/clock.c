@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static uint64_t system_steady_ms(void *ctx)
@@ -70,4 +71,44 @@ const char *cn_duration_text(uint64_t ms, char out[CN_TIME_TEXT_BYTES])
     else
         snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
     return out;
+}
+
+#define DURATION_MAX_MS (UINT64_C(1000) * 366 * 86400 * 1000)
+
+enum cn_err cn_duration_parse(uint64_t *ms, const char *text)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"w", 604800000}, {"d", 86400000}, {"h", 3600000},
+                 {"m", 60000},     {"s", 1000},     {"ms", 1}};
+    uint64_t total = 0;
+    size_t next_unit = 0;
+
+    if (!text[0])
+        return CN_E_PARSE;
+    while (*text) {
+        size_t digits = strspn(text, "0123456789"), letters;
+        uint64_t number = 0, part;
+
+        if (digits == 0)
+            return CN_E_PARSE;
+        for (size_t i = 0; i < digits && number <= DURATION_MAX_MS; i++)
+            number = number * 10 + (uint64_t)(text[i] - '0');
+        text += digits;
+        letters = strcspn(text, "0123456789");
+        while (next_unit < CN_COUNT(units) && (strlen(units[next_unit].name) != letters ||
+                                               memcmp(units[next_unit].name, text, letters) != 0))
+            next_unit++;
+        if (next_unit == CN_COUNT(units) ||
+            __builtin_mul_overflow(number, units[next_unit].ms, &part) || part > DURATION_MAX_MS)
+            return CN_E_PARSE;
+        total += part;
+        text += letters;
+        next_unit++;
+    }
+    if (total > DURATION_MAX_MS)
+        return CN_E_PARSE;
+    *ms = total;
+    return CN_OK;
 }
