@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task: what is trained, on which model, how often, and under which promises of privacy. Its YAML
+ * text is the contract between a data scientist and the devices: everybody parses the same bytes,
+ * and their hash goes into every mask of every round.
+ *
+ * What two parties must agree on bit for bit follows from the text through integers only. Reading a
+ * text that passed task_parse once never fails on another machine for want of a number's last bit.
+ * Fields are described for their authors in configs/tasks/README.md. */
+#ifndef CAIRN_TASK_TASK_H
+#define CAIRN_TASK_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "crypto/hash.h"
+#include "data/dataset.h"
+#include "data/form.h"
+#include "data/source.h"
+#include "nn/model.h"
+#include "nn/train.h"
+#include "privacy/accountant.h"
+#include "privacy/encode.h"
+
+#define TASK_NAME_MAX 48
+#define TASK_ID_BYTES 16
+#define TASK_NONCE_BYTES 16
+#define TASK_TEXT_BYTES_MAX ((size_t)64 * 1024)
+#define TASK_PARAMS_MAX ((size_t)1 << 28) /* weights of a model: 1 GiB of floats */
+#define TASK_ROUNDS_MAX 100000u
+
+enum task_unit {
+    TASK_UNIT_EXAMPLE, /* differential privacy for each example of a device */
+    TASK_UNIT_NONE,    /* no differential privacy; the sum is still all that anyone sees */
+};
+
+enum task_weighting {
+    TASK_WEIGHTING_EQUAL,    /* every device counts the same */
+    TASK_WEIGHTING_EXAMPLES, /* by its number of examples, up to examples_max; unit none only */
+};
+
+enum task_strategy_name { TASK_STRATEGY_FEDAVG };
+
+struct task_data {
+    uint32_t classes;
+    double mean;      /* of the values, before they become (v - mean) / deviation */
+    double deviation; /* > 0 */
+    struct data_column *columns; /* [column_count], tables: the features in their order, or NULL */
+    uint32_t column_count;
+    char **labels; /* [label_count], tables: names of the classes 0, 1, ..., or NULL */
+    uint32_t label_count;
+};
+
+struct task_training {
+    double learning_rate;
+    double momentum;
+    uint32_t steps;  /* one of steps and epochs is 0 */
+    uint32_t epochs;
+    uint32_t batch;       /* examples; with sampling_rate > 0 the expected number */
+    double sampling_rate; /* of each example, per step; 0: shuffled batches of exactly batch */
+    enum task_weighting weighting;
+    uint32_t examples_max; /* weighting by examples: more of them count as this many */
+};
+
+struct task_privacy {
+    enum task_unit unit;
+    double clip_norm;        /* L2 bound C of one example's gradient */
+    double noise_multiplier; /* standard deviation of the noise / clip_norm */
+    double delta;
+    double epsilon_max; /* 0: no limit of the task's own */
+};
+
+struct task_secagg {
+    double update_range; /* L2 bound S of an update as it is sent */
+    uint32_t threshold;  /* 0: more than two thirds of the roster */
+};
+
+struct task_rounds {
+    uint32_t count;
+    uint32_t cohort_min; /* smallest roster and smallest number of survivors */
+    uint32_t cohort_max;
+    uint32_t gather_s; /* wait for cohort_max once cohort_min is there */
+    uint32_t train_s;  /* deadlines of the phases */
+    uint32_t keys_s;
+    uint32_t exchange_s;
+    uint32_t upload_s;
+    uint32_t survivors_s;
+    uint32_t reveal_s;
+};
+
+struct task_strategy {
+    enum task_strategy_name name;
+    double learning_rate; /* of the server: 1 is plain averaging */
+};
+
+struct task {
+    char name[TASK_NAME_MAX + 1];
+    struct model_spec model;
+    uint64_t model_seed; /* of the initial weights */
+    struct task_data data;
+    struct task_training training;
+    struct task_privacy privacy;
+    struct task_secagg secure_aggregation;
+    struct task_rounds rounds;
+    struct task_strategy strategy;
+    size_t params;  /* weights of the model */
+    double epsilon; /* of one device after all rounds, at privacy.delta; 0 for unit none */
+    char *text;     /* [len] and a zero: the exact bytes that were parsed */
+    size_t len;
+    uint8_t hash[HASH_BYTES]; /* hash_blob of the text: the plan's address, bound into rounds */
+    void *parsed;             /* task.c's own */
+};
+
+/* Reads and checks a task. Returns ownership, to task_free. place is the name that diagnostics
+ * carry. CN_E_CONFIG with line, column and what was expected: anything base/config refuses, numbers
+ * out of range, layers that do not fit, settings that contradict each other; CN_E_BUDGET when all
+ * rounds cost more than privacy.epsilon_max, with both numbers; CN_E_TOO_LARGE, CN_E_NOMEM.
+ * Builds the model once to check it. */
+enum cn_err task_parse(struct task **out, const char *text, size_t len, const char *place,
+                       struct cn_diag *diag);
+
+/* The same from a file. Also CN_E_NOT_FOUND and CN_E_IO. */
+enum cn_err task_load(struct task **out, const char *path, struct cn_diag *diag);
+
+void task_free(struct task *task);
+
+/* The identity of one submission of a text: the first bytes of a hash over the plan's hash and a
+ * nonce that the aggregator drew. */
+void task_make_id(uint8_t id[TASK_ID_BYTES], const uint8_t hash[HASH_BYTES],
+                  const uint8_t nonce[TASK_NONCE_BYTES]);
+
+/* What the privacy accountant has to count for one device and one round. False, and *event zeroed,
+ * for unit none. */
+bool task_round_event(const struct task *task, struct accountant_event *event);
+
+/* The epsilon of one device after `rounds` rounds, at privacy.delta, for example-level add/remove
+ * neighbours, by RDP. 0 for unit none. */
+enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsilon);
+
+/* Makes a new model of the task with room for batch_max examples, its weights drawn from
+ * model_seed. Returns ownership, to model_free. */
+enum cn_err task_model_new(struct model **out, const struct task *task, uint32_t batch_max,
+                           struct cn_diag *diag);
+
+/* The expectations that a device's data has to meet; valid as long as the task. */
+struct data_form task_data_form(const struct task *task);
+
+/* Loads a device's data as the task wants it. Returns ownership, to dataset_free. Errors as of
+ * data_source_load; CN_E_DATA when there are fewer examples than training needs. */
+enum cn_err task_data_load(struct dataset *set, const struct task *task,
+                           const struct data_source *source, struct cn_diag *diag);
+
+/* Fills the options of one round of local training but the noise, which the caller adds: with unit
+ * example it must set noise and noise_ctx. */
+void task_train_options(struct train_options *options, const struct task *task);
+
+const char *task_unit_text(enum task_unit unit); /* "example", "none" */
+
+#endif
