@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 /* Gives the L2 norm of v, summed in double; an infinity or NaN in v gives one of these. */
-double clip_norm(const float *v, size_t d);
+double clip_l2_norm(const float *v, size_t d);
 
 /* Scales v, in place, until its L2 norm is at most bound.
  *

@@ -38,16 +38,18 @@ enum cn_err noise_discrete_gaussian(int64_t *out, size_t n, uint64_t sigma2_num,
 #define NOISE_DIMENSION_MAX ((size_t)1 << 30)
 
 /* Bounds how far float arithmetic can carry the sums of two neighbouring batches apart beyond the
- * clip norm C, in units of C. For sums of at most batch_max clipped gradients, added in float in
- * any order within chunks of at most chunk, the chunks' sums then added in double (chunk =
- * batch_max when everything is added in float):
+ * clip norm C, in units of C. For sums of at most batch_max clipped gradients, added in float in any
+ * order within chunks of at most chunk, the chunks' sums then added in double, the result rounded
+ * to float once (chunk = batch_max when everything is added in float):
  *
- *   2 * batch_max * chunk * 2^-24   each addition errs by 2^-24 of its partial sum, in both batches
- *   + 2^-9                          room for the error of the clipped norms themselves, which must
- *                                   be at most C * (1 + 2^-10), and for the last rounding to float
- *                                   of a sum of at most 2^12 gradients
+ *   2 * batch_max * (chunk + 1) * 2^-24   a float addition errs by 2^-24 of its partial sum; both
+ *                                         batches err; + 1 for the last rounding
+ *   + 2^-9                                the clipped norms themselves may be C * (1 + 2^-10), so
+ *                                         norms must be summed in double; and the products of both
  *
- * Example: 350 in one chunk 0.017; 1024 in chunks of 64 0.010. */
+ * A Poisson batch is now and then larger than expected: batch_max must be a limit that the caller
+ * enforces (10 standard deviations above the mean are never seen). Example: 430 in one chunk gives
+ * 0.024; 1024 in chunks of 64 gives 0.010. */
 double noise_slack(uint32_t batch_max, uint32_t chunk);
 
 /* Adds noise for DP-SGD to a sum of clipped gradients, in place, on a grid of integers.
