@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A device's certificate: registrar -> invitation -> device. The one-time key of an invitation signs
- * the device's own key and name; the registrar signed the invitation. Anyone who knows the
+/* A device's certificate: registrar -> invitation -> device. The one-time key of an invitation
+ * signs the device's own key and name; the registrar signed the invitation. Anyone who knows the
  * registrar's public key verifies the chain, without the aggregator.
  *
  * A certificate is public. It proves nothing about who shows it: every use goes with a fresh

@@ -8,9 +8,9 @@
  *                                     box <144 hex digits>
  *                                     check <16 hex digits>
  *
- * Every line ends with a newline and nothing follows. check are the first 8 bytes of the hash, under
- * "cairn-key-file", of the lines before it: it tells a damaged file from a wrong passphrase. box is
- * the seed, sealed (crypto/seal, label "cairn-key-box", bound to the lines before box) under
+ * Every line ends with a newline and nothing follows. check are the first 8 bytes of the hash,
+ * under "cairn-key-file", of the lines before it: it tells a damaged file from a wrong passphrase.
+ * box is the seed, sealed (crypto/seal, label "cairn-key-box", bound to the lines before box) under
  * Argon2id of the passphrase.
  *
  * A key with a passphrase costs 3 passes over 256 MiB (libsodium's MODERATE), about a second: it is
