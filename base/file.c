@@ -95,6 +95,10 @@ enum cn_err cn_file_write_all(int fd, const void *bytes, size_t len)
             continue;
         if (wrote < 0)
             return cn_err_from_errno(errno);
+        if (wrote == 0) {
+            errno = EIO; /* no progress and no reason: do not spin */
+            return CN_E_IO;
+        }
         at += wrote;
         len -= (size_t)wrote;
     }
@@ -118,7 +122,7 @@ static enum cn_err sync_parent(const char *path)
     char folder[CN_PATH_MAX];
     char *slash;
 
-    snprintf(folder, sizeof folder, "%s", path);
+    snprintf(folder, sizeof folder, "%s", path); /* fits: checked by cn_file_write */
     slash = strrchr(folder, '/');
     if (!slash)
         return cn_folder_sync(".");
@@ -126,39 +130,54 @@ static enum cn_err sync_parent(const char *path)
     return cn_folder_sync(folder);
 }
 
+/* Makes the file whole and durable under its temporary name; on failure errno says why. */
+static bool write_whole(const char *path, const void *bytes, size_t len, unsigned mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    bool whole;
+    int number;
+
+    if (fd < 0)
+        return false;
+    whole = cn_file_write_all(fd, bytes, len) == CN_OK && fsync(fd) == 0;
+    number = errno;
+    if (close(fd) != 0 && whole)
+        return false;
+    errno = number;
+    return whole;
+}
+
 enum cn_err cn_file_write(const char *path, const void *bytes, size_t len, unsigned mode,
                           struct cn_diag *diag)
 {
     char beside[CN_PATH_MAX + 32];
     enum cn_err err;
-    int fd;
 
+    if (strlen(path) >= CN_PATH_MAX) {
+        cn_diag_set(diag, path, 0, 0, "the path is longer than %d bytes", CN_PATH_MAX - 1);
+        return CN_E_TOO_LARGE;
+    }
     snprintf(beside, sizeof beside, "%s.new-%ld", path, (long)getpid());
-    unlink(beside);
-    fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
-    if (fd < 0)
-        return fail(diag, path, "can not be written");
-    err = cn_file_write_all(fd, bytes, len);
-    if (err == CN_OK && fsync(fd) != 0)
-        err = cn_err_from_errno(errno);
-    if (close(fd) != 0 && err == CN_OK)
-        err = cn_err_from_errno(errno);
-    if (err == CN_OK && rename(beside, path) != 0)
-        err = cn_err_from_errno(errno);
-    if (err != CN_OK) {
+    unlink(beside); /* what a crashed process with this number may have left */
+    if (!write_whole(beside, bytes, len, mode) || rename(beside, path) != 0) {
         err = fail(diag, path, "can not be written");
         unlink(beside);
         return err;
     }
-    return sync_parent(path);
+    err = sync_parent(path);
+    if (err != CN_OK)
+        cn_diag_set(diag, path, 0, 0, "its folder can not be flushed to the disk");
+    return err;
 }
 
 enum cn_err cn_folder_make(const char *path, unsigned mode, struct cn_diag *diag)
 {
     char part[CN_PATH_MAX];
 
-    if (strlen(path) >= sizeof part)
+    if (strlen(path) >= sizeof part) {
+        cn_diag_set(diag, path, 0, 0, "the path is longer than %d bytes", CN_PATH_MAX - 1);
         return CN_E_TOO_LARGE;
+    }
     for (size_t i = 1; path[i]; i++) {
         if (path[i] != '/')
             continue;
@@ -187,14 +206,21 @@ bool cn_file_exists(const char *path)
 
 enum cn_err cn_file_lock(const char *path, int *fd, struct cn_diag *diag)
 {
+    enum cn_err err;
+
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd < 0)
         return fail(diag, path, "can not be opened");
     if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
         return CN_OK;
-    cn_diag_set(diag, path, 0, 0, "another process works in this folder");
-    cn_diag_hint(diag, "stop that process first, or use another folder");
+    if (errno == EWOULDBLOCK) {
+        cn_diag_set(diag, path, 0, 0, "another process works in this folder");
+        cn_diag_hint(diag, "stop that process first, or use another folder");
+        err = CN_E_BUSY;
+    } else {
+        err = fail(diag, path, "can not be locked");
+    }
     close(*fd);
     *fd = -1;
-    return CN_E_BUSY;
+    return err;
 }
