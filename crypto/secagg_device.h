@@ -38,12 +38,12 @@ enum cn_err secagg_device_keys(struct secagg_device *device, struct secagg_keys 
  *   threshold  shares that reveal a secret
  *   out        [count - 1]  one message per neighbour, to rising
  *
- * Refused: a roster below cohort_min (CN_E_COHORT); a threshold other than
+ * Refused: a roster below cohort_min (CN_E_COHORT); a threshold below
  * secagg_threshold_for(config, count) or above count (CN_E_THRESHOLD); a certificate or signature
  * that does not verify, keys that are not points, this device missing or with other keys than it
- * announced (CN_E_AUTH); a wrong order, a device or a one-time key that occurs twice, more devices
- * of one invitation than it has uses (CN_E_INCONSISTENT); more than SECAGG_DEVICES_MAX
- * (CN_E_TOO_LARGE). Two signature checks and one agreement per member, about 0.3 ms each. */
+ * announced (CN_E_AUTH); a wrong order or a device that occurs twice (CN_E_INCONSISTENT); a
+ * one-time key that occurs twice, more devices of one invitation than it has uses (CN_E_USED);
+ * more than SECAGG_DEVICES_MAX (CN_E_TOO_LARGE). About 0.3 ms per member. */
 enum cn_err secagg_device_roster(struct secagg_device *device, const struct secagg_member *members,
                                  uint32_t count, uint32_t threshold, struct secagg_sealed *out);
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Masks as ChaCha20 keystreams; see mask.h. */
+#include "crypto/mask.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <sodium.h>
+
+#define BLOCK_BYTES 8192  /* keystream at a time: stays in L1 beside what it is added to */
+#define TILE_WORDS 16384u /* coordinates at a time: 64 KiB of vector stay in L2 */
+#define CHACHA_BLOCK_BYTES 64
+#define IV_BYTES 16 /* OpenSSL's: block counter [4], little-endian, then the nonce [12] */
+
+_Static_assert(TILE_WORDS * 2 % BLOCK_BYTES == 0, "tiles start at whole blocks of keystream");
+
+struct block {
+    _Alignas(64) uint8_t bytes[BLOCK_BYTES];
+};
+
+static const struct block zeros;
+
+typedef void apply_fn(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
+                      uint32_t low);
+
+static void add_words16(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
+                        uint32_t low)
+{
+    const uint16_t *words = (const uint16_t *)(const void *)stream->bytes;
+
+    for (size_t i = 0; i < n; i++)
+        vector[i] = (vector[i] + le16toh(words[i])) & low;
+}
+
+static void sub_words16(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
+                        uint32_t low)
+{
+    const uint16_t *words = (const uint16_t *)(const void *)stream->bytes;
+
+    for (size_t i = 0; i < n; i++)
+        vector[i] = (vector[i] - le16toh(words[i])) & low;
+}
+
+static void add_words32(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
+                        uint32_t low)
+{
+    const uint32_t *words = (const uint32_t *)(const void *)stream->bytes;
+
+    for (size_t i = 0; i < n; i++)
+        vector[i] = (vector[i] + le32toh(words[i])) & low;
+}
+
+static void sub_words32(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
+                        uint32_t low)
+{
+    const uint32_t *words = (const uint32_t *)(const void *)stream->bytes;
+
+    for (size_t i = 0; i < n; i++)
+        vector[i] = (vector[i] - le32toh(words[i])) & low;
+}
+
+/* One mask on one tile; first is the tile's place in the vector. */
+static enum cn_err apply_tile(EVP_CIPHER_CTX *ctx, uint32_t *tile, size_t first, size_t n,
+                              const struct mask *mask, uint8_t bits)
+{
+    size_t word_bytes = bits <= 16 ? 2 : 4, block_words = BLOCK_BYTES / word_bytes;
+    uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - bits);
+    apply_fn *apply = bits <= 16 ? (mask->subtract ? sub_words16 : add_words16)
+                                 : (mask->subtract ? sub_words32 : add_words32);
+    uint32_t counter = htole32((uint32_t)(first * word_bytes / CHACHA_BLOCK_BYTES));
+    uint8_t iv[IV_BYTES] = {0};
+    struct block stream;
+    enum cn_err err = CN_OK;
+
+    memcpy(iv, &counter, sizeof counter);
+    if (EVP_EncryptInit_ex(ctx, NULL, NULL, mask->seed, iv) != 1)
+        return CN_E_CRYPTO;
+    for (size_t done = 0; done < n && err == CN_OK; done += block_words) {
+        size_t words = n - done < block_words ? n - done : block_words;
+        int len = 0, want = (int)(words * word_bytes);
+
+        if (EVP_EncryptUpdate(ctx, stream.bytes, &len, zeros.bytes, want) != 1 || len != want)
+            err = CN_E_CRYPTO;
+        else
+            apply(tile + done, &stream, words, low);
+    }
+    sodium_memzero(&stream, sizeof stream);
+    return err;
+}
+
+enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
+                       size_t count)
+{
+    enum cn_err err = CN_OK;
+
+    if (bits < 1 || bits > MASK_BITS_MAX || n > MASK_WORDS_MAX)
+        return CN_E_CONFIG;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx)
+        return CN_E_NOMEM;
+    if (EVP_EncryptInit_ex(ctx, EVP_chacha20(), NULL, NULL, NULL) != 1)
+        err = CN_E_CRYPTO;
+    for (size_t first = 0; first < n && err == CN_OK; first += TILE_WORDS) {
+        size_t words = n - first < TILE_WORDS ? n - first : TILE_WORDS;
+
+        for (size_t k = 0; k < count && err == CN_OK; k++)
+            err = apply_tile(ctx, vector + first, first, words, &masks[k], bits);
+    }
+    EVP_CIPHER_CTX_free(ctx); /* wipes the key it holds */
+    return err;
+}
+
+static enum cn_err apply_one(uint32_t *vector, size_t n, uint8_t bits, const uint8_t *seed,
+                             bool subtract)
+{
+    struct mask mask = {.subtract = subtract};
+
+    memcpy(mask.seed, seed, MASK_SEED_BYTES);
+    enum cn_err err = mask_apply(vector, n, bits, &mask, 1);
+    sodium_memzero(&mask, sizeof mask);
+    return err;
+}
+
+enum cn_err mask_add(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES])
+{
+    return apply_one(vector, n, bits, seed, false);
+}
+
+enum cn_err mask_sub(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES])
+{
+    return apply_one(vector, n, bits, seed, true);
+}

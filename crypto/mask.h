@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Masks: a keystream expanded from a seed and added to a vector modulo 2^bits in the same pass.
+ *
+ * Word i of a mask is word i of the ChaCha20 keystream (RFC 8439) under the seed as key, a nonce of
+ * zeros and block counter 0: 16-bit words when bits <= 16, else 32-bit words, little-endian, of
+ * which the low `bits` bits count. A power of two divides the range, so masks are uniform. A seed
+ * masks one vector only. */
+#ifndef CAIRN_CRYPTO_MASK_H
+#define CAIRN_CRYPTO_MASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define MASK_SEED_BYTES 32
+#define MASK_BITS_MAX 32
+#define MASK_WORDS_MAX ((size_t)1 << 32) /* well before the block counter wraps */
+
+struct mask {
+    uint8_t seed[MASK_SEED_BYTES];
+    bool subtract;
+};
+
+/* Adds (or subtracts) every mask to vector modulo 2^bits, in one pass over it.
+ *
+ *   vector  [n]      in place; every coordinate ends below 2^bits
+ *   masks   [count]  secret
+ *   bits    1 .. MASK_BITS_MAX
+ *
+ * The vector goes by in tiles that stay in the L2 cache while all masks are applied; keystreams are
+ * made in blocks that stay in L1. One OpenSSL context and no other allocation. CN_E_CONFIG when
+ * bits or n is out of range; CN_E_NOMEM and CN_E_CRYPTO from OpenSSL, after which vector holds
+ * neither the input nor the result: throw it away. */
+enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
+                       size_t count);
+
+/* The same with one mask. */
+enum cn_err mask_add(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
+enum cn_err mask_sub(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two state machines of secure aggregation share: checks, hashes and key derivations.
+ * docs/secure-aggregation.md gives the same byte by byte. */
+#ifndef CAIRN_CRYPTO_SECAGG_INTERNAL_H
+#define CAIRN_CRYPTO_SECAGG_INTERNAL_H
+
+#include "crypto/agree.h"
+#include "crypto/hash.h"
+#include "crypto/mask.h"
+#include "crypto/seal.h"
+#include "crypto/secagg.h"
+#include "crypto/shamir.h"
+#include "crypto/sign.h"
+
+/* Two shares as they are sealed. */
+struct secagg_pair_of_shares {
+    uint8_t of_self[SECAGG_SHARE_BYTES];
+    uint8_t of_mask[SECAGG_SHARE_BYTES];
+};
+
+/* The two ends of a channel in a session, as associated data. */
+struct secagg_channel {
+    uint8_t bytes[SECAGG_SESSION_BYTES + 4 + 4];
+};
+
+/* Signs keys, whose three public keys are set. */
+void secagg_keys_sign(struct secagg_keys *keys, const struct secagg_config *config,
+                      const struct sign_key *identity);
+
+/* CN_E_AUTH unless the certificate, the three points and the signature under config verify. */
+enum cn_err secagg_member_check(const struct secagg_member *member,
+                                const struct secagg_config *config, const uint8_t registrar[32]);
+
+/* True when two members announced a key in common. */
+bool secagg_keys_meet(const struct secagg_keys *a, const struct secagg_keys *b);
+
+/* Everything a device checks of a roster but its own place; errors as secagg_device_roster. */
+enum cn_err secagg_roster_check(const struct secagg_config *config,
+                                const struct secagg_member *members, uint32_t count,
+                                uint32_t threshold, const uint8_t registrar[32]);
+
+void secagg_session_id(uint8_t session[SECAGG_SESSION_BYTES], const struct secagg_config *config,
+                       const struct secagg_member *members, uint32_t count, uint32_t threshold);
+
+/* Derives the seed of the mask between positions i and j, from either side. */
+enum cn_err secagg_mask_seed(uint8_t seed[MASK_SEED_BYTES],
+                             const uint8_t session[SECAGG_SESSION_BYTES], uint32_t i, uint32_t j,
+                             const uint8_t secret[AGREE_SECRET_BYTES],
+                             const uint8_t peer[AGREE_PUBLIC_BYTES]);
+
+/* Derives the key under which i and j seal shares for each other. */
+enum cn_err secagg_seal_key(uint8_t key[SEAL_KEY_BYTES],
+                            const uint8_t session[SECAGG_SESSION_BYTES], uint32_t i, uint32_t j,
+                            const uint8_t secret[AGREE_SECRET_BYTES],
+                            const uint8_t peer[AGREE_PUBLIC_BYTES]);
+
+/* Derives the seed of position i's own mask from its secret b. */
+void secagg_self_seed(uint8_t seed[MASK_SEED_BYTES], const uint8_t session[SECAGG_SESSION_BYTES],
+                      uint32_t i, const uint8_t b[AGREE_SECRET_BYTES]);
+
+/* The associated data of a sealed message. */
+void secagg_channel_make(struct secagg_channel *channel,
+                         const uint8_t session[SECAGG_SESSION_BYTES], uint32_t from, uint32_t to);
+#define SECAGG_SHARE_LABEL "cairn-secagg-share-1"
+
+/* What a vouch signs, under SECAGG_VOUCH_LABEL. */
+void secagg_vouch_message(uint8_t message[HASH_BYTES], const uint8_t session[SECAGG_SESSION_BYTES],
+                          const uint32_t *survivors, uint32_t count);
+#define SECAGG_VOUCH_LABEL "cairn-secagg-vouch-1"
+
+#endif
