@@ -247,12 +247,14 @@ struct message {
 const char *message_name(enum message_type type);
 
 /* Appends the message's bytes. CN_E_TOO_LARGE when they would pass MESSAGE_BYTES_MAX or a count or
- * text its maximum. */
+ * text its maximum; CN_E_STATE for what no message may say: a number out of its range, survivors out
+ * of order. out is then as it was before, but a buffer that failed stays failed. */
 enum cn_err message_encode(struct cn_buf *out, const struct message *message);
 
 /* Reads one message from all of bytes. Arrays live in arena, chunk bytes are a view into bytes.
  * CN_E_PARSE for anything but the one encoding of a known message, with counts that are backed by
- * bytes really there; CN_E_TOO_LARGE. On failure message->type is MESSAGE_NONE. */
+ * bytes really there; CN_E_TOO_LARGE for bytes, counts or texts past their maximum; CN_E_NOMEM when
+ * arena is full. On failure message->type is MESSAGE_NONE. */
 enum cn_err message_decode(struct message *message, const uint8_t *bytes, size_t len,
                            struct cn_arena *arena);
 

@@ -34,17 +34,20 @@ struct transfer_in {
     uint8_t *bytes; /* [len], owned */
     uint64_t len;
     uint64_t at; /* bytes that are there; the offset to resume from */
+    struct hash *running; /* over the bytes that are there, owned */
 };
 
-/* Makes room for len bytes, 1 .. max. CN_E_TOO_LARGE, CN_E_NOMEM. */
+/* Makes room for len bytes, 1 .. max; what in held before is not freed. CN_E_TOO_LARGE (0, too),
+ * CN_E_NOMEM; in is then empty. */
 enum cn_err transfer_in_start(struct transfer_in *in, const uint8_t hash[HASH_BYTES], uint64_t len,
                               uint64_t max);
 
-/* Takes a chunk. One that lies before `at` whole is ignored (a repeat); a gap, another blob or one
- * past the end is CN_E_UNEXPECTED. *done when the blob is complete and its hash is right;
+/* Takes a chunk. One that lies before `at` whole is ignored (a repeat); a gap, an overlap, another
+ * blob or one past the end is CN_E_UNEXPECTED, and nothing changes. *done when the blob is complete and its hash is right;
  * CN_E_AUTH when complete and the hash is wrong (the bytes are then dropped, at is 0). */
 enum cn_err transfer_in_chunk(struct transfer_in *in, const struct message_chunk *chunk, bool *done);
 
+/* Frees; zeroed or cleared before is fine. To keep the bytes, take in->bytes and set it to NULL. */
 void transfer_in_clear(struct transfer_in *in);
 
 #endif
