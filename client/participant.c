@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device's side of a round over secagg_device: order, repeats, and the spending before the
+ * sending. The protocol's own checks are secagg_device's. */
+#include "client/participant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "crypto/hash.h"
+#include "crypto/pack.h"
+
+enum step { STEP_ROSTER, STEP_INBOX, STEP_SURVIVORS, STEP_VOUCHES, STEP_COUNT };
+
+/* A message that was answered, by its hash, and the answer. */
+struct answered {
+    bool done;
+    uint8_t question[HASH_BYTES];
+    struct message answer;
+};
+
+struct participant {
+    struct participant_setup setup;
+    struct certificate certificate;
+    struct secagg_device *device;
+    struct secagg_keys keys;
+    uint32_t cohort; /* members of the roster */
+    uint32_t threshold;
+    bool spent;
+    bool ended;
+    struct answered steps[STEP_COUNT];
+    struct secagg_sealed *sealed; /* [cohort - 1], SHARES */
+    struct secagg_share *shares;  /* [cohort], REVEAL; secret until sent */
+    uint8_t *blob;                /* the masked vector, packed */
+    uint64_t blob_len;
+    uint8_t blob_hash[HASH_BYTES];
+};
+
+enum cn_err participant_new(struct participant **out, const struct participant_setup *setup)
+{
+    struct participant *p = calloc(1, sizeof *p);
+    enum cn_err err;
+
+    *out = NULL;
+    if (!p)
+        return CN_E_NOMEM;
+    p->setup = *setup;
+    p->certificate = *setup->certificate;
+    err = secagg_device_new(&p->device, &setup->secagg, setup->identity, &p->certificate,
+                            setup->registrar, setup->random);
+    if (err == CN_OK)
+        err = secagg_device_keys(p->device, &p->keys);
+    if (err != CN_OK) {
+        participant_free(p);
+        return err;
+    }
+    *out = p;
+    return CN_OK;
+}
+
+void participant_free(struct participant *p)
+{
+    if (!p)
+        return;
+    secagg_device_free(p->device);
+    if (p->shares)
+        explicit_bzero(p->shares, p->cohort * sizeof *p->shares);
+    free(p->shares);
+    free(p->sealed);
+    free(p->blob);
+    explicit_bzero(p, sizeof *p);
+    free(p);
+}
+
+void participant_ready(const struct participant *p, struct message *out)
+{
+    *out = (struct message){.type = MESSAGE_READY};
+    out->as.ready.id = p->setup.id;
+    out->as.ready.keys = p->keys;
+}
+
+static enum cn_err answer_roster(struct participant *p, const struct message *in,
+                                 struct message *out)
+{
+    const struct message_roster *roster = &in->as.roster;
+
+    if (roster->count < SECAGG_DEVICES_MIN || roster->count > SECAGG_DEVICES_MAX)
+        return CN_E_COHORT;
+    p->sealed = calloc(roster->count, sizeof *p->sealed);
+    p->shares = calloc(roster->count, sizeof *p->shares);
+    if (!p->sealed || !p->shares)
+        return CN_E_NOMEM;
+    p->cohort = roster->count;
+    p->threshold = roster->threshold;
+    CN_TRY(secagg_device_roster(p->device, roster->members, roster->count, roster->threshold,
+                                p->sealed));
+    out->type = MESSAGE_SHARES;
+    out->as.shares = (struct message_shares){p->setup.id, p->sealed, roster->count - 1};
+    return CN_OK;
+}
+
+/* The plain vector lives in one buffer only, which masking overwrites. */
+static enum cn_err encode_and_mask(struct participant *p, uint32_t *vector)
+{
+    const struct secagg_config *config = &p->setup.secagg;
+
+    CN_TRY(p->setup.encode(p->setup.ctx, vector));
+    CN_TRY(p->setup.spend(p->setup.ctx, p->cohort, p->threshold));
+    p->spent = true;
+    CN_TRY(secagg_device_mask(p->device, vector));
+    p->blob_len = pack_bytes(config->dim, config->bits);
+    p->blob = malloc(p->blob_len);
+    if (!p->blob)
+        return CN_E_NOMEM;
+    pack_bits(p->blob, vector, config->dim, config->bits);
+    hash_blob(p->blob_hash, p->blob, p->blob_len);
+    return CN_OK;
+}
+
+static enum cn_err answer_inbox(struct participant *p, const struct message *in,
+                                struct message *out)
+{
+    size_t vector_bytes = (size_t)p->setup.secagg.dim * sizeof(uint32_t);
+    uint32_t *vector;
+    enum cn_err err;
+
+    CN_TRY(secagg_device_shares(p->device, in->as.inbox.sealed, in->as.inbox.count));
+    vector = calloc(1, vector_bytes);
+    if (!vector)
+        return CN_E_NOMEM;
+    err = encode_and_mask(p, vector);
+    explicit_bzero(vector, vector_bytes);
+    free(vector);
+    if (err != CN_OK)
+        return err;
+    out->type = MESSAGE_UPLOAD;
+    out->as.upload.id = p->setup.id;
+    out->as.upload.bytes = p->blob_len;
+    memcpy(out->as.upload.hash, p->blob_hash, HASH_BYTES);
+    return CN_OK;
+}
+
+static enum cn_err answer_survivors(struct participant *p, const struct message *in,
+                                    struct message *out)
+{
+    const struct message_survivors *survivors = &in->as.survivors;
+
+    out->type = MESSAGE_VOUCH;
+    out->as.vouch.id = p->setup.id;
+    return secagg_device_survivors(p->device, survivors->indices, survivors->count,
+                                   out->as.vouch.signature);
+}
+
+static enum cn_err answer_vouches(struct participant *p, const struct message *in,
+                                  struct message *out)
+{
+    const struct message_vouches *vouches = &in->as.vouches;
+
+    out->type = MESSAGE_REVEAL;
+    out->as.reveal = (struct message_reveal){p->setup.id, p->shares, 0};
+    return secagg_device_reveal(p->device, vouches->vouches, vouches->count, p->shares,
+                                &out->as.reveal.count);
+}
+
+/* clang-format off */
+static const struct {
+    enum message_type type;
+    enum cn_err (*answer)(struct participant *, const struct message *, struct message *);
+} steps[] = {
+    [STEP_ROSTER]    = {MESSAGE_ROSTER,    answer_roster},
+    [STEP_INBOX]     = {MESSAGE_INBOX,     answer_inbox},
+    [STEP_SURVIVORS] = {MESSAGE_SURVIVORS, answer_survivors},
+    [STEP_VOUCHES]   = {MESSAGE_VOUCHES,   answer_vouches},
+};
+/* clang-format on */
+_Static_assert(CN_COUNT(steps) == STEP_COUNT, "one row per step");
+
+/* Messages have one encoding, so equal bytes are equal messages. */
+static enum cn_err hash_message(uint8_t out[HASH_BYTES], const struct message *message)
+{
+    struct cn_buf bytes;
+    enum cn_err err;
+
+    cn_buf_init(&bytes, MESSAGE_BYTES_MAX);
+    err = message_encode(&bytes, message);
+    if (err == CN_OK)
+        hash_of(out, "cairn-question", bytes.data, bytes.len);
+    cn_buf_clear(&bytes);
+    return err;
+}
+
+static bool find_step(enum message_type type, enum step *out)
+{
+    for (size_t i = 0; i < STEP_COUNT; i++)
+        if (steps[i].type == type) {
+            *out = (enum step)i;
+            return true;
+        }
+    return false;
+}
+
+static enum cn_err answer_step(struct participant *p, enum step step, const struct message *in,
+                               struct message *out)
+{
+    struct answered *answered = &p->steps[step];
+    uint8_t question[HASH_BYTES];
+
+    CN_TRY(hash_message(question, in));
+    if (answered->done) {
+        if (memcmp(question, answered->question, HASH_BYTES) != 0)
+            return CN_E_INCONSISTENT;
+        *out = answered->answer;
+        return CN_OK;
+    }
+    if (step > 0 && !p->steps[step - 1].done)
+        return CN_E_UNEXPECTED;
+    CN_TRY(steps[step].answer(p, in, out));
+    answered->done = true;
+    answered->answer = *out;
+    memcpy(answered->question, question, HASH_BYTES);
+    return CN_OK;
+}
+
+enum cn_err participant_message(struct participant *p, const struct message *in,
+                                struct message *out)
+{
+    enum cn_err err = CN_E_UNEXPECTED;
+    enum step step;
+
+    *out = (struct message){.type = MESSAGE_NONE};
+    if (p->ended)
+        return CN_E_UNEXPECTED;
+    if (find_step(in->type, &step))
+        err = answer_step(p, step, in, out);
+    if (err != CN_OK) {
+        *out = (struct message){.type = MESSAGE_NONE};
+        p->ended = true;
+        secagg_device_free(p->device); /* wipes the secrets of a round that can not go on */
+        p->device = NULL;
+    }
+    return err;
+}
+
+const uint8_t *participant_blob(const struct participant *p, uint64_t *len,
+                                uint8_t hash[HASH_BYTES])
+{
+    *len = p->blob_len;
+    memcpy(hash, p->blob_hash, HASH_BYTES);
+    return p->steps[STEP_INBOX].done ? p->blob : NULL;
+}
+
+bool participant_has_spent(const struct participant *p)
+{
+    return p->spent;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in trainer: nn/'s engine, with privacy/'s noise called back into every step. */
+#include "client/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "crypto/random.h"
+#include "nn/evaluate.h"
+#include "nn/safetensors.h"
+#include "nn/train.h"
+#include "privacy/clip.h"
+#include "privacy/noise.h"
+#include "task/tally.h"
+
+/* A Poisson batch is larger than its mean m by ten deviations and 32 with a probability below
+ * 2^-70 (Chernoff, at any m): such a batch ends the training, so the bound that the noise's slack
+ * assumes always holds. */
+static uint32_t batch_bound(double expected)
+{
+    return (uint32_t)ceil(expected + 10.0 * sqrt(expected)) + 32;
+}
+
+struct noise {
+    double clip_norm;
+    double noise_multiplier;
+    double slack;
+    struct cn_random random;
+};
+
+static enum cn_err add_noise(void *ctx, float *clipped_sum, size_t d)
+{
+    const struct noise *noise = ctx;
+
+    return noise_gradient(clipped_sum, d, noise->clip_norm, noise->noise_multiplier, noise->slack,
+                          &noise->random);
+}
+
+static bool stop_asked(void *ctx, uint32_t step, uint32_t steps)
+{
+    struct trainer_job *job = ctx;
+
+    (void)step;
+    (void)steps;
+    return atomic_load(&job->cancel);
+}
+
+void trainer_init(struct trainer *trainer, const struct data_source *source)
+{
+    *trainer = (struct trainer){.source = *source};
+}
+
+void trainer_clear(struct trainer *trainer)
+{
+    dataset_free(&trainer->data);
+}
+
+/* The data set of the last task is kept: a task's rounds all want the same one. */
+static enum cn_err load_data(struct trainer_job *job)
+{
+    struct trainer *trainer = job->trainer;
+
+    if (trainer->data.n && memcmp(trainer->data_plan, job->plan, HASH_BYTES) == 0)
+        return CN_OK;
+    if (!trainer->source.format[0]) {
+        cn_diag_set(&job->diag, "client.yaml", 0, 0, "does not say where the data lies");
+        cn_diag_hint(&job->diag, "add the key data: the comments in the file show how");
+        return CN_E_DATA;
+    }
+    dataset_free(&trainer->data);
+    CN_TRY(task_data_load(&trainer->data, job->task, &trainer->source, &job->diag));
+    memcpy(trainer->data_plan, job->plan, HASH_BYTES);
+    return CN_OK;
+}
+
+/* Training with noise: everything random comes from one cryptographic stream, because the secrecy
+ * of which examples were drawn is a part of the promise. */
+static enum cn_err train_private(struct trainer_job *job, struct model *model,
+                                 struct random_stream *stream)
+{
+    const struct task *task = job->task;
+    double expected = task->training.sampling_rate * (double)job->trainer->data.n;
+    struct noise noise = {
+        .clip_norm = task->privacy.clip_norm,
+        .noise_multiplier = task->privacy.noise_multiplier,
+        .random = random_stream_interface(stream),
+    };
+    struct train_options options;
+    struct train_result result;
+    uint32_t bound = batch_bound(expected);
+
+    task_train_options(&options, task);
+    noise.slack = noise_slack(bound, bound);
+    options.batch_limit = bound;
+    options.noise = add_noise;
+    options.noise_ctx = &noise;
+    options.progress = stop_asked;
+    options.progress_ctx = job;
+    CN_TRY(train_run(model, &job->trainer->data, &options, &noise.random, &result));
+    job->examples = result.examples;
+    return CN_OK;
+}
+
+static enum cn_err train_plain(struct trainer_job *job, struct model *model,
+                               struct random_stream *stream)
+{
+    struct cn_random random = random_stream_interface(stream);
+    struct train_options options;
+    struct train_result result;
+
+    task_train_options(&options, job->task);
+    options.progress = stop_asked;
+    options.progress_ctx = job;
+    CN_TRY(train_run(model, &job->trainer->data, &options, &random, &result));
+    job->examples = result.examples;
+    return CN_OK;
+}
+
+/* What this device says about the model it was given: only without differential privacy, where
+ * task/tally lets it travel (as a part of the sum). */
+static enum cn_err report(struct trainer_job *job, struct model *model, struct tally_report *out)
+{
+    struct evaluate_result result;
+
+    *out = (struct tally_report){.examples = job->trainer->data.n};
+    if (job->task->privacy.unit != TASK_UNIT_NONE)
+        return CN_OK;
+    CN_TRY(evaluate_run(model, &job->trainer->data, &result));
+    out->loss = result.loss;
+    out->accuracy = (double)result.correct / (double)result.n;
+    return CN_OK;
+}
+
+/* update = trained - global, clipped to the range in which updates travel, times the weight. */
+static enum cn_err make_update(struct trainer_job *job, const struct model *model,
+                               const struct tally_report *tally)
+{
+    const float *trained = model_weights_const(model);
+    double scale = tally_scale(job->task, tally->examples);
+
+    for (size_t i = 0; i < job->d; i++)
+        job->update[i] = trained[i] - job->update[i];
+    CN_TRY(clip_l2(job->update, job->d, job->task->secure_aggregation.update_range, NULL));
+    if (scale < 1.0)
+        for (size_t i = 0; i < job->d; i++)
+            job->update[i] = (float)(job->update[i] * scale);
+    tally_write(job->counters, job->task, tally);
+    return CN_OK;
+}
+
+static enum cn_err run_model(struct trainer_job *job, struct model *model,
+                             struct random_stream *stream)
+{
+    bool private = job->task->privacy.unit != TASK_UNIT_NONE;
+    struct tally_report tally;
+
+    CN_TRY(safetensors_decode(model, job->model, job->model_len, NULL, "the global model",
+                              &job->diag));
+    job->d = model_params(model);
+    job->update = malloc(job->d * sizeof *job->update);
+    if (!job->update)
+        return CN_E_NOMEM;
+    /* The update's buffer holds the global weights until training has ended. */
+    memcpy(job->update, model_weights_const(model), job->d * sizeof *job->update);
+    CN_TRY(report(job, model, &tally));
+    CN_TRY(private ? train_private(job, model, stream) : train_plain(job, model, stream));
+    return make_update(job, model, &tally);
+}
+
+static enum cn_err run(struct trainer_job *job)
+{
+    struct random_stream *stream = NULL;
+    struct model *model = NULL;
+    struct cn_random seed;
+    enum cn_err err;
+
+    CN_TRY_OUT(err, load_data(job));
+    CN_TRY_OUT(err, task_model_new(&model, job->task, MODEL_BATCH_AUTO, &job->diag));
+    CN_TRY_OUT(err, random_system(&seed));
+    CN_TRY_OUT(err, random_stream_new(&stream, &seed));
+    err = run_model(job, model, stream);
+out:
+    random_stream_free(stream);
+    model_free(model);
+    return err;
+}
+
+void trainer_run(struct trainer_job *job)
+{
+    struct cn_clock clock = cn_clock_system();
+    uint64_t start_ms = clock.steady_ms(clock.ctx);
+
+    cn_diag_clear(&job->diag);
+    job->err = run(job);
+    if (job->err != CN_OK)
+        trainer_job_clear(job);
+    job->seconds = (double)(clock.steady_ms(clock.ctx) - start_ms) / 1000.0;
+}
+
+void trainer_job_clear(struct trainer_job *job)
+{
+    if (job->update)
+        explicit_bzero(job->update, job->d * sizeof *job->update);
+    free(job->update);
+    job->update = NULL;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Local training: from the global model and the owner's data to the update, on a pool thread.
+ *
+ * The trainer holds the data set between rounds. Whatever depends on the data, losses and counts
+ * too, stays in here under privacy: only the noised update and public counters come out. */
+#ifndef CAIRN_CLIENT_TRAINER_H
+#define CAIRN_CLIENT_TRAINER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "data/dataset.h"
+#include "data/source.h"
+#include "task/tally.h"
+#include "task/task.h"
+
+struct trainer {
+    struct data_source source;
+    struct dataset data; /* as the task below wants it; empty: not loaded */
+    uint8_t data_plan[HASH_BYTES];
+};
+
+struct trainer_job {
+    /* in, borrowed */
+    struct trainer *trainer;
+    const struct task *task;
+    const uint8_t *plan;  /* [HASH_BYTES], names the task */
+    const uint8_t *model; /* safetensors */
+    size_t model_len;
+    atomic_bool cancel;
+
+    /* out */
+    enum cn_err err;
+    struct cn_diag diag;
+    float *update; /* [d], trained minus global; owned by the job's owner */
+    size_t d;
+    uint32_t counters[TASK_COUNTER_COUNT];
+    uint64_t examples; /* seen; for the owner's own log */
+    double seconds;
+};
+
+void trainer_init(struct trainer *trainer, const struct data_source *source);
+void trainer_clear(struct trainer *trainer);
+
+/* Runs the job to its end or until cancel. job->err: CN_E_DATA and its like when the data is
+ * missing or does not fit, CN_E_SHAPE when model and task differ, CN_E_DIVERGED, CN_E_RANDOM when
+ * no sound noise can be had (nothing is then given out), CN_E_DEADLINE when cancelled, CN_E_NOMEM.
+ */
+void trainer_run(struct trainer_job *job);
+
+/* Frees the job's outputs. */
+void trainer_job_clear(struct trainer_job *job);
+
+#endif
