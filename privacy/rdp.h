@@ -7,7 +7,6 @@
 #ifndef CAIRN_PRIVACY_RDP_H
 #define CAIRN_PRIVACY_RDP_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -21,9 +20,11 @@
  */
 extern const double rdp_orders[RDP_ORDERS];
 
-/* Gives the RDP of one step at one order, to 1e-9 relative and at least +0.
+/* Gives the RDP of one step at one order, to 1e-10 relative.
  *
- *   order  in (1, RDP_ORDER_MAX]; whole orders by the binomial sum, others by the signed series
+ *   order  in (1, RDP_ORDER_MAX]: whole orders by the binomial sum; others by quadrature, and where
+ *          that would take more than 2^16 points (sigma under 0.02 or so) by the chord, see below,
+ *          which is never less than the truth
  *   q      in [0, 1]
  *   sigma  noise multiplier, RDP_SIGMA_MIN .. RDP_SIGMA_MAX
  *
