@@ -85,7 +85,8 @@ enum cn_err encode_update(uint32_t *out, const float *update, const uint32_t *co
     for (uint32_t i = 0; i < plan->counters; i++)
         if (counters[i] > encode_counter_max(plan))
             return CN_E_TOO_LARGE;
-    CN_TRY(quantise_stochastic((int32_t *)out, update, plan->values, scale, (int32_t)limit, random));
+    CN_TRY(
+        quantise_stochastic((int32_t *)out, update, plan->values, scale, (int32_t)limit, random));
     for (uint32_t i = 0; i < plan->values; i++)
         out[i] &= mask;
     if (plan->counters)

@@ -34,8 +34,8 @@ enum cn_err encode_plan_make(struct encode_plan *plan, uint32_t values, uint32_t
 /* values + counters: the length of the encoded vector. */
 size_t encode_length(const struct encode_plan *plan);
 
-/* The largest counter of one device: (2^b - 1) / cohort_max. Half a million or more up to cohorts of
- * 4096, 65,535 at the largest. */
+/* The largest counter of one device: (2^b - 1) / cohort_max. Half a million or more up to cohorts
+ * of 4096, 65,535 at the largest. */
 uint32_t encode_counter_max(const struct encode_plan *plan);
 
 /* Clips the update to plan->range, scales, rounds at random, and writes two's complement modulo

@@ -33,9 +33,10 @@ struct ledger_total {
 /* Starts a total of entries at since_s or later (0: all). Clear it with ledger_total_clear. */
 void ledger_total_init(struct ledger_total *total, int64_t since_s);
 
-/* Adds one entry; those without an event change nothing. A ledger_visit with total as ctx.
- * CN_E_TOO_LARGE past LEDGER_TOTAL_TASKS_MAX tasks, CN_E_NOMEM, CN_E_CONFIG for the event. */
-enum cn_err ledger_total_add(void *total, const struct ledger_entry *entry);
+/* Adds one entry; those without an event change nothing. A ledger_visit; ctx is the struct
+ * ledger_total. CN_E_TOO_LARGE past LEDGER_TOTAL_TASKS_MAX tasks, CN_E_NOMEM, CN_E_CONFIG for the
+ * event. */
+enum cn_err ledger_total_add(void *ctx, const struct ledger_entry *entry);
 
 void ledger_total_clear(struct ledger_total *total);
 

@@ -3,8 +3,9 @@
  *
  * The paper's parts, in integers only: a Bernoulli of a fraction, compared with random bits only as
  * far as needed; BerExp, a Bernoulli of exp(-fraction), by von Neumann's alternating series; the
- * discrete Laplace of scale t; the discrete Gaussian by rejection from it. t may be any whole number
- * (the paper takes floor(sigma) + 1): a whole sigma is its own t, which keeps fractions short.
+ * discrete Laplace of scale t; the discrete Gaussian by rejection from it. t may be any whole
+ * number (the paper takes floor(sigma) + 1): a whole sigma is its own t, which keeps fractions
+ * short.
  *
  * Ranges, with x^ for the largest value of x:
  *   a fraction p / q has p < q < 2^96, so p * 2^32 and 2^32 * q stay below 2^128;
@@ -226,7 +227,8 @@ enum cn_err noise_gradient(float *sum, size_t d, double clip_norm, double noise_
     frexp(clip_norm, &exponent); /* clip_norm in [2^(exponent-1), 2^exponent) */
     step = ldexp(1.0, exponent - 1 - NOISE_GRID_BITS);
     sigma = grid_sigma(d, clip_norm / step, noise_multiplier, slack);
-    /* sigma < 256 * (1.25 * 2^21 + 2^15) + 1 < 2^30; |sum| < 2^20 * 2^21 steps: all far below 2^53. */
+    /* sigma < 256 * (1.25 * 2^21 + 2^15) + 1 < 2^30; |sum| < 2^20 * 2^21 steps: all far below 2^53.
+     */
     CN_TRY(plan_of(&plan, sigma * sigma, 1));
     bits_init(&bits, random);
     for (size_t i = 0; i < d; i++) {

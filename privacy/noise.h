@@ -38,9 +38,9 @@ enum cn_err noise_discrete_gaussian(int64_t *out, size_t n, uint64_t sigma2_num,
 #define NOISE_DIMENSION_MAX ((size_t)1 << 30)
 
 /* Bounds how far float arithmetic can carry the sums of two neighbouring batches apart beyond the
- * clip norm C, in units of C. For sums of at most batch_max clipped gradients, added in float in any
- * order within chunks of at most chunk, the chunks' sums then added in double, the result rounded
- * to float once (chunk = batch_max when everything is added in float):
+ * clip norm C, in units of C. For sums of at most batch_max clipped gradients, added in float in
+ * any order within chunks of at most chunk, the chunks' sums then added in double, the result
+ * rounded to float once (chunk = batch_max when everything is added in float):
  *
  *   2 * batch_max * (chunk + 1) * 2^-24   a float addition errs by 2^-24 of its partial sum; both
  *                                         batches err; + 1 for the last rounding

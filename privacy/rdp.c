@@ -66,8 +66,8 @@ static double log_moment_whole(double order, double q, double sigma)
         log_choose += log((order - k + 1) / k);
         if (k < 2)
             continue;
-        total = log_add(total, log_choose + (order - k) * log_rest + k * log_q +
-                                   log_expm1(exponent));
+        total =
+            log_add(total, log_choose + (order - k) * log_rest + k * log_q + log_expm1(exponent));
     }
     return log1p_exp(total);
 }
@@ -119,7 +119,7 @@ static double log_moment_quadrature(double order, double q, double sigma)
 {
     double step = quadrature_step(sigma), end = order / sigma + TAIL, total = -INFINITY;
 
-    for (double i = 0; -TAIL + i * step <= end; i++) {
+    for (double i = 0; - TAIL + i * step <= end; i++) {
         double t = -TAIL + i * step;
         double log_ratio = t / sigma - 0.5 / (sigma * sigma);
         double log_value = log_excess(log_ratio, order, q) - 0.5 * t * t;
