@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/round_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "crypto/pack.h"
+
+enum { ANSWERS_MAX = 2 };
+
+/* One phase: who is asked what, which answers count, how it is closed, what comes next. */
+struct stage {
+    const char *name;
+    bool (*takes_part)(const struct round *round, const struct seat *seat);
+    void (*ask)(struct round *round, struct seat *seat, uint64_t now_ms);
+    struct {
+        enum message_type type;
+        enum cn_err (*handle)(struct round *round, struct seat *seat, const struct message *);
+    } answers[ANSWERS_MAX];
+    enum cn_err (*close)(struct round *round); /* CN_E_COHORT, CN_E_THRESHOLD: too few came */
+    enum round_phase next;
+};
+
+static bool part_train(const struct round *round, const struct seat *seat);
+static bool part_shares(const struct round *round, const struct seat *seat);
+static bool part_upload(const struct round *round, const struct seat *seat);
+static bool part_vouch(const struct round *round, const struct seat *seat);
+static void ask_train(struct round *round, struct seat *seat, uint64_t now_ms);
+static void ask_shares(struct round *round, struct seat *seat, uint64_t now_ms);
+static void ask_upload(struct round *round, struct seat *seat, uint64_t now_ms);
+static void ask_vouch(struct round *round, struct seat *seat, uint64_t now_ms);
+static void ask_reveal(struct round *round, struct seat *seat, uint64_t now_ms);
+static enum cn_err close_gather(struct round *round);
+static enum cn_err close_train(struct round *round);
+static enum cn_err close_shares(struct round *round);
+static enum cn_err close_upload(struct round *round);
+static enum cn_err close_vouch(struct round *round);
+static enum cn_err close_reveal(struct round *round);
+
+/* The protocol. A phase closes when everybody who takes part has answered, or at its deadline,
+ * options.wait_ms[phase]. DECLINE is heard in every phase. Answers of earlier phases are late and
+ * ignored; answers of later phases break the protocol. */
+/* clang-format off */
+static const struct stage stages[ROUND_PHASE_COUNT] = {
+    [ROUND_GATHER] = {"gather", NULL, NULL, {{0}}, close_gather, ROUND_TRAIN},
+    [ROUND_TRAIN]  = {"train", part_train, ask_train,
+                      {{MESSAGE_ACCEPT, round_on_accept}, {MESSAGE_READY, round_on_ready}},
+                      close_train, ROUND_SHARES},
+    [ROUND_SHARES] = {"shares", part_shares, ask_shares, {{MESSAGE_SHARES, round_on_shares}},
+                      close_shares, ROUND_UPLOAD},
+    [ROUND_UPLOAD] = {"upload", part_upload, ask_upload,
+                      {{MESSAGE_UPLOAD, round_on_upload}, {MESSAGE_CHUNK, round_on_chunk}},
+                      close_upload, ROUND_VOUCH},
+    [ROUND_VOUCH]  = {"vouch", part_vouch, ask_vouch, {{MESSAGE_VOUCH, round_on_vouch}},
+                      close_vouch, ROUND_REVEAL},
+    [ROUND_REVEAL] = {"reveal", part_vouch, ask_reveal, {{MESSAGE_REVEAL, round_on_reveal}},
+                      close_reveal, ROUND_OPEN},
+    [ROUND_OPEN]   = {.name = "open",   .next = ROUND_SUMMED}, /* round_opened moves on */
+    [ROUND_SUMMED] = {.name = "summed", .next = ROUND_SUMMED},
+    [ROUND_FAILED] = {.name = "failed", .next = ROUND_FAILED},
+};
+/* clang-format on */
+_Static_assert(ROUND_PHASE_COUNT <= 16, "seats keep one bit per phase in 16");
+
+const char *round_phase_name(enum round_phase phase)
+{
+    return phase < ROUND_PHASE_COUNT ? stages[phase].name : "?";
+}
+
+static bool over(const struct round *round)
+{
+    return round->phase == ROUND_SUMMED || round->phase == ROUND_FAILED;
+}
+
+/* ---- seats ---- */
+
+static struct seat *seat_of(struct round *round, const uint8_t device[DEVICE_ID_BYTES])
+{
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        if (memcmp(round->seats[i].device, device, DEVICE_ID_BYTES) == 0)
+            return &round->seats[i];
+    return NULL;
+}
+
+static bool awaited(const struct round *round, const struct seat *seat)
+{
+    uint16_t bit = ROUND_BIT(round->phase);
+    return !seat->out && (seat->asked & bit) && !(seat->answered & bit);
+}
+
+static uint32_t count_answered(const struct round *round, enum round_phase phase)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        count += (round->seats[i].answered & ROUND_BIT(phase)) != 0;
+    return count;
+}
+
+void round_send(struct round *round, const struct seat *seat, const struct message *message)
+{
+    if (seat->here)
+        round->calls.send(round->calls.ctx, seat->device, message);
+}
+
+static void ask(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    seat->asked |= ROUND_BIT(round->phase);
+    stages[round->phase].ask(round, seat, now_ms);
+}
+
+static bool seat_add(struct round *round)
+{
+    if (round->seat_count == round->seats_max)
+        return false;
+    const struct certificate *certificate = cohort_pick(round->cohort, round->random);
+    if (!certificate)
+        return false;
+    struct seat *seat = &round->seats[round->seat_count];
+    memset(seat, 0, sizeof(*seat));
+    certificate_device_id(seat->device, certificate);
+    if (seat_of(round, seat->device)) {
+        cohort_mark(round->cohort, seat->device, COHORT_PAUSED); /* asked once in this attempt */
+        return false;
+    }
+    seat->certificate = *certificate;
+    seat->here = true;
+    round->seat_count++;
+    return true;
+}
+
+/* Keeps the number of devices that train, as long as there is time for a newcomer to finish. */
+static void seats_refill(struct round *round, uint64_t now_ms)
+{
+    uint64_t half = round->options.wait_ms[ROUND_TRAIN] / 2;
+    if (round->phase != ROUND_TRAIN || now_ms + half > round->deadline_ms)
+        return;
+    uint32_t active = 0;
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        active += !round->seats[i].out;
+    while (active < round->target && seat_add(round)) {
+        ask(round, &round->seats[round->seat_count - 1], now_ms);
+        active++;
+    }
+}
+
+/* ---- making and freeing ---- */
+
+static enum cn_err options_check(const struct round_options *options)
+{
+    CN_TRY(secagg_config_check(&options->secagg));
+    bool fits = options->cohort_max >= options->secagg.cohort_min &&
+                options->cohort_max <= SECAGG_DEVICES_MAX && options->id.round > 0 &&
+                options->id.attempt > 0;
+    return fits ? CN_OK : CN_E_CONFIG;
+}
+
+enum cn_err round_new(struct round **out, const struct round_options *options,
+                      const struct round_calls *calls, struct cohort *cohort,
+                      const struct cn_random *random, uint64_t now_ms)
+{
+    *out = NULL;
+    CN_TRY(options_check(options));
+    struct round *round = calloc(1, sizeof(*round));
+    if (!round)
+        return CN_E_NOMEM;
+    round->options = *options;
+    round->calls = *calls;
+    round->cohort = cohort;
+    round->random = random;
+    round->entered_ms = now_ms;
+    round->deadline_ms = UINT64_MAX;
+    round->seats_max = 2 * options->cohort_max; /* everybody may be replaced once */
+    round->upload_bytes = pack_bytes(options->secagg.dim, options->secagg.bits);
+    round->seats = calloc(round->seats_max, sizeof(*round->seats));
+    round->box = calloc(round->seats_max, sizeof(*round->box));
+    round->sum = calloc(options->secagg.dim, sizeof(*round->sum));
+    enum cn_err err = round->seats && round->box && round->sum ? CN_OK : CN_E_NOMEM;
+    if (err == CN_OK)
+        err = secagg_server_new(&round->server, &options->secagg, options->registrar);
+    if (err != CN_OK) {
+        round_free(round);
+        return err;
+    }
+    *out = round;
+    return CN_OK;
+}
+
+void round_free(struct round *round)
+{
+    if (!round)
+        return;
+    for (uint32_t i = 0; round->seats && i < round->seat_count; i++) {
+        transfer_in_clear(&round->seats[i].upload);
+        if (!round->seats[i].out)
+            cohort_mark(round->cohort, round->seats[i].device, COHORT_FREE);
+    }
+    secagg_server_free(round->server);
+    free(round->seats);
+    free(round->box);
+    free(round->sum);
+    free(round);
+}
+
+/* ---- moving on ---- */
+
+static void enter(struct round *round, enum round_phase phase, uint64_t now_ms)
+{
+    round->wait_ms[round->phase] += now_ms - round->entered_ms;
+    round->entered_ms = now_ms;
+    round->phase = phase;
+    round->deadline_ms = UINT64_MAX;
+    const struct stage *stage = &stages[phase];
+    if (!stage->ask)
+        return;
+    round->deadline_ms = now_ms + round->options.wait_ms[phase];
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        if (!round->seats[i].out && stage->takes_part(round, &round->seats[i]))
+            ask(round, &round->seats[i], now_ms);
+}
+
+void round_fail(struct round *round, enum cn_err why, const char *reason, uint64_t now_ms)
+{
+    if (over(round))
+        return;
+    snprintf(round->reason, sizeof(round->reason), "%s", reason);
+    round->error = why;
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        transfer_in_clear(&round->seats[i].upload);
+    round->uploads_held = 0;
+    enter(round, ROUND_FAILED, now_ms);
+}
+
+/* Says for the phase that could not be closed how many came and how many were needed. */
+static void fail_closing(struct round *round, enum cn_err err, bool late, uint64_t now_ms)
+{
+    static const char *const what[ROUND_PHASE_COUNT] = {
+        [ROUND_TRAIN] = "finished training",
+        [ROUND_SHARES] = "shared their keys",
+        [ROUND_UPLOAD] = "sent their masked update",
+        [ROUND_VOUCH] = "signed the list of survivors",
+        [ROUND_REVEAL] = "helped to open the sum",
+    };
+    const char *done = what[round->phase];
+    if (!done || (err != CN_E_COHORT && err != CN_E_THRESHOLD)) {
+        round_fail(round, err, cn_err_text(err), now_ms);
+        return;
+    }
+    uint32_t needed = round->options.secagg.cohort_min;
+    uint32_t threshold = secagg_threshold_for(&round->options.secagg, round->roster);
+    if (round->roster && threshold > needed)
+        needed = threshold;
+    char reason[MESSAGE_TEXT_MAX];
+    snprintf(reason, sizeof(reason), "too few devices: %u of %u %s%s, %u are needed",
+             (unsigned)count_answered(round, round->phase), (unsigned)round->seat_count, done,
+             late ? " in time" : "", (unsigned)needed);
+    round_fail(round, err, reason, now_ms);
+}
+
+static void close_phase(struct round *round, bool late, uint64_t now_ms)
+{
+    enum cn_err err = stages[round->phase].close(round);
+    if (err != CN_OK) {
+        fail_closing(round, err, late, now_ms);
+        return;
+    }
+    enter(round, stages[round->phase].next, now_ms);
+}
+
+/* True when nobody who takes part still owes an answer. While devices train, those that are away
+ * for longer than the grace hold up nobody, if the others are enough. */
+static bool settled(const struct round *round, uint64_t now_ms)
+{
+    bool enough = round->phase == ROUND_TRAIN && round->ready >= round->options.secagg.cohort_min;
+    for (uint32_t i = 0; i < round->seat_count; i++) {
+        const struct seat *seat = &round->seats[i];
+        bool given_up =
+            enough && !seat->here && now_ms >= seat->lost_ms + round->options.grace_ms;
+        if (awaited(round, seat) && !given_up)
+            return false;
+    }
+    return true;
+}
+
+static void tick_gather(struct round *round, uint64_t now_ms)
+{
+    uint32_t available = cohort_available(round->cohort);
+    if (available < round->options.secagg.cohort_min) {
+        round->deadline_ms = UINT64_MAX;
+        return;
+    }
+    if (round->deadline_ms == UINT64_MAX)
+        round->deadline_ms = now_ms + round->options.wait_ms[ROUND_GATHER];
+    if (available >= round->options.cohort_max || now_ms >= round->deadline_ms)
+        close_phase(round, false, now_ms);
+}
+
+void round_tick(struct round *round, uint64_t now_ms)
+{
+    if (round->phase == ROUND_GATHER)
+        tick_gather(round, now_ms);
+    /* A phase whose answers are all there already is closed in the same tick. */
+    while (stages[round->phase].ask) {
+        bool late = now_ms >= round->deadline_ms;
+        if (!late && !settled(round, now_ms))
+            return;
+        close_phase(round, late, now_ms);
+    }
+}
+
+/* ---- the phases: taking part, asking, closing ---- */
+
+static enum cn_err close_gather(struct round *round)
+{
+    while (round->seat_count < round->options.cohort_max && seat_add(round))
+        ;
+    round->target = round->seat_count;
+    if (round->target < round->options.secagg.cohort_min)
+        return CN_E_COHORT;
+    return round->calls.opening ? round->calls.opening(round->calls.ctx, round->target) : CN_OK;
+}
+
+/* Messages point to arrays that may be written, because decoders fill them; encoders only read. */
+static void *lend(const void *list)
+{
+    void *lent;
+    memcpy(&lent, &list, sizeof(lent));
+    return lent;
+}
+
+static bool part_train(const struct round *round, const struct seat *seat)
+{
+    (void)round, (void)seat;
+    return true;
+}
+
+static void ask_train(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    uint64_t left = round->deadline_ms > now_ms ? round->deadline_ms - now_ms : 0;
+    struct message message = {.type = MESSAGE_OFFER};
+    struct message_offer *offer = &message.as.offer;
+    offer->id = round->options.id;
+    memcpy(offer->plan, round->options.plan, HASH_BYTES);
+    offer->plan_bytes = round->options.plan_bytes;
+    memcpy(offer->model, round->options.model, HASH_BYTES);
+    offer->model_bytes = round->options.model_bytes;
+    offer->rounds = round->options.rounds;
+    offer->train_ms = left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+    round_send(round, seat, &message);
+}
+
+static enum cn_err close_train(struct round *round)
+{
+    CN_TRY(secagg_server_close_roster(round->server));
+    round->roster = secagg_server_count(round->server);
+    for (uint32_t i = 0; i < round->seat_count; i++) {
+        struct seat *seat = &round->seats[i];
+        if (seat->answered & ROUND_BIT(ROUND_TRAIN))
+            CN_TRY(secagg_server_find(round->server, seat->device, &seat->index));
+    }
+    return CN_OK;
+}
+
+static bool part_shares(const struct round *round, const struct seat *seat)
+{
+    (void)round;
+    return (seat->answered & ROUND_BIT(ROUND_TRAIN)) != 0;
+}
+
+static void ask_shares(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    (void)now_ms;
+    const struct secagg_member *members = NULL;
+    struct message message = {.type = MESSAGE_ROSTER, .as.roster = {.id = round->options.id}};
+    struct message_roster *roster = &message.as.roster;
+    if (secagg_server_members(round->server, &members, &roster->count, &roster->threshold) != CN_OK)
+        return;
+    roster->members = lend(members);
+    round_send(round, seat, &message);
+}
+
+static enum cn_err close_shares(struct round *round)
+{
+    CN_TRY(secagg_server_close_shares(round->server));
+    round->charged = true; /* from here on masked vectors may leave devices */
+    return CN_OK;
+}
+
+static bool part_upload(const struct round *round, const struct seat *seat)
+{
+    (void)round;
+    return (seat->answered & ROUND_BIT(ROUND_SHARES)) != 0;
+}
+
+static void ask_upload(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    (void)now_ms;
+    struct message message = {.type = MESSAGE_INBOX, .as.inbox = {.id = round->options.id}};
+    struct message_inbox *inbox = &message.as.inbox;
+    inbox->sealed = round->box;
+    if (secagg_server_inbox(round->server, seat->index, round->box, &inbox->count) == CN_OK)
+        round_send(round, seat, &message);
+}
+
+static enum cn_err close_upload(struct round *round)
+{
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        transfer_in_clear(&round->seats[i].upload);
+    round->uploads_held = 0;
+    CN_TRY(secagg_server_close_masked(round->server));
+    struct hash hash;
+    hash_init(&hash, "cairn-survivors");
+    const struct secagg_member *members;
+    const uint32_t *list;
+    uint32_t count, threshold, survivors;
+    CN_TRY(secagg_server_members(round->server, &members, &count, &threshold));
+    CN_TRY(secagg_server_survivors(round->server, &list, &survivors));
+    for (uint32_t i = 0; i < survivors; i++) {
+        uint8_t id[DEVICE_ID_BYTES];
+        certificate_device_id(id, &members[list[i]].certificate);
+        hash_add(&hash, id, sizeof(id));
+    }
+    hash_final(&hash, round->roster_hash);
+    return CN_OK;
+}
+
+static bool part_vouch(const struct round *round, const struct seat *seat)
+{
+    (void)round;
+    return (seat->answered & ROUND_BIT(ROUND_UPLOAD)) != 0;
+}
+
+static void ask_vouch(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    (void)now_ms;
+    const uint32_t *list = NULL;
+    struct message message = {.type = MESSAGE_SURVIVORS, .as.survivors = {.id = round->options.id}};
+    struct message_survivors *survivors = &message.as.survivors;
+    if (secagg_server_survivors(round->server, &list, &survivors->count) != CN_OK)
+        return;
+    survivors->indices = lend(list);
+    round_send(round, seat, &message);
+}
+
+static enum cn_err close_vouch(struct round *round)
+{
+    return secagg_server_close_vouches(round->server);
+}
+
+static void ask_reveal(struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    (void)now_ms;
+    const struct secagg_vouch *list = NULL;
+    struct message message = {.type = MESSAGE_VOUCHES, .as.vouches = {.id = round->options.id}};
+    struct message_vouches *vouches = &message.as.vouches;
+    if (secagg_server_vouches(round->server, &list, &vouches->count) != CN_OK)
+        return;
+    vouches->vouches = lend(list);
+    round_send(round, seat, &message);
+}
+
+static enum cn_err close_reveal(struct round *round)
+{
+    return secagg_server_can_open(round->server) ? CN_OK : CN_E_THRESHOLD;
+}
+
+/* ---- messages ---- */
+
+/* The round that a message speaks of; NULL for CHUNK, which names its blob instead. */
+static const struct round_id *message_round(const struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_ACCEPT:
+        return &message->as.accept.id;
+    case MESSAGE_DECLINE:
+        return &message->as.decline.id;
+    case MESSAGE_READY:
+        return &message->as.ready.id;
+    case MESSAGE_SHARES:
+        return &message->as.shares.id;
+    case MESSAGE_UPLOAD:
+        return &message->as.upload.id;
+    case MESSAGE_VOUCH:
+        return &message->as.vouch.id;
+    case MESSAGE_REVEAL:
+        return &message->as.reveal.id;
+    default:
+        return NULL;
+    }
+}
+
+/* The phase in which a message is an answer; ROUND_PHASE_COUNT for none. */
+static enum round_phase answers_in(enum message_type type, size_t *row)
+{
+    for (unsigned phase = 0; phase < ROUND_PHASE_COUNT; phase++)
+        for (*row = 0; *row < ANSWERS_MAX; (*row)++)
+            if (stages[phase].answers[*row].type == type)
+                return (enum round_phase)phase;
+    return ROUND_PHASE_COUNT;
+}
+
+static enum cn_err dispatch(struct round *round, struct seat *seat, const struct message *message)
+{
+    if (message->type == MESSAGE_DECLINE)
+        return round_on_decline(round, seat, message);
+    size_t row;
+    enum round_phase phase = answers_in(message->type, &row);
+    if (phase == ROUND_PHASE_COUNT)
+        return CN_E_UNEXPECTED;
+    if (phase < round->phase)
+        return CN_OK; /* late */
+    if (phase > round->phase || !(seat->asked & ROUND_BIT(phase)))
+        return CN_E_UNEXPECTED;
+    return stages[phase].answers[row].handle(round, seat, message);
+}
+
+enum cn_err round_message(struct round *round, const uint8_t device[DEVICE_ID_BYTES],
+                          const struct message *message, uint64_t now_ms)
+{
+    const struct round_id *id = message_round(message);
+    if (!id && message->type != MESSAGE_CHUNK)
+        return CN_E_UNEXPECTED;
+    struct seat *seat = seat_of(round, device);
+    if (!seat || seat->out || over(round) || (id && !round_id_equal(id, &round->options.id)))
+        return CN_OK; /* about another round, or too late */
+    enum cn_err err = dispatch(round, seat, message);
+    if (err == CN_E_NOMEM) {
+        round_fail(round, err, cn_err_text(err), now_ms);
+        return err;
+    }
+    if (err != CN_OK)
+        round_device_out(round, device, now_ms);
+    seats_refill(round, now_ms);
+    round_tick(round, now_ms);
+    return err;
+}
+
+void round_device_here(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
+{
+    struct seat *seat = seat_of(round, device);
+    if (seat) {
+        cohort_mark(round->cohort, device, seat->out ? COHORT_PAUSED : COHORT_SEATED);
+        seat->here = true;
+        if (awaited(round, seat))
+            stages[round->phase].ask(round, seat, now_ms);
+    }
+    seats_refill(round, now_ms);
+}
+
+void round_device_lost(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
+{
+    struct seat *seat = seat_of(round, device);
+    if (!seat)
+        return;
+    seat->here = false;
+    seat->lost_ms = now_ms;
+}
+
+void round_device_out(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
+{
+    struct seat *seat = seat_of(round, device);
+    if (!seat || seat->out || over(round))
+        return;
+    seat->out = true;
+    round_upload_drop(round, seat);
+    cohort_mark(round->cohort, device, COHORT_PAUSED);
+    seats_refill(round, now_ms);
+}
+
+/* ---- the end ---- */
+
+enum cn_err round_open(struct round *round)
+{
+    return round->phase == ROUND_OPEN ? secagg_server_open(round->server, round->sum) : CN_E_STATE;
+}
+
+void round_opened(struct round *round, enum cn_err outcome, uint64_t now_ms)
+{
+    if (round->phase != ROUND_OPEN)
+        return;
+    if (outcome == CN_OK)
+        enter(round, ROUND_SUMMED, now_ms);
+    else
+        round_fail(round, outcome, "the sum does not open: shares of devices contradict each other",
+                   now_ms);
+}
+
+void round_outcome(struct round *round, const struct message_outcome *outcome)
+{
+    struct message message = {.type = MESSAGE_OUTCOME, .as.outcome = *outcome};
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        if (!round->seats[i].out)
+            round_send(round, &round->seats[i], &message);
+}
+
+enum round_phase round_phase(const struct round *round)
+{
+    return round->phase;
+}
+
+const uint32_t *round_sum(const struct round *round)
+{
+    return round->sum;
+}
+
+enum cn_err round_error(const struct round *round)
+{
+    return round->error;
+}
+
+const char *round_reason(const struct round *round)
+{
+    return round->reason;
+}
+
+void round_facts(const struct round *round, struct round_facts *facts)
+{
+    memset(facts, 0, sizeof(*facts));
+    facts->offered = round->seat_count;
+    facts->ready = round->ready;
+    facts->roster = round->roster;
+    facts->survivors = round->uploaded;
+    facts->charged = round->charged;
+    memcpy(facts->wait_ms, round->wait_ms, sizeof(facts->wait_ms));
+    memcpy(facts->binding, round->options.secagg.binding, HASH_BYTES);
+    memcpy(facts->roster_hash, round->roster_hash, HASH_BYTES);
+}
+
+bool round_has(const struct round *round, const uint8_t device[DEVICE_ID_BYTES])
+{
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        if (memcmp(round->seats[i].device, device, DEVICE_ID_BYTES) == 0)
+            return !round->seats[i].out;
+    return false;
+}
+
+void round_gathered(const struct round *round, uint32_t *available, uint32_t *needed)
+{
+    *available = cohort_available(round->cohort);
+    *needed = round->options.secagg.cohort_min;
+}
+
+void round_suspects(const struct round *round,
+                    void (*visit)(void *ctx, const uint8_t device[DEVICE_ID_BYTES]), void *ctx)
+{
+    const uint32_t *list = NULL;
+    uint32_t count = 0;
+    secagg_server_liars(round->server, &list, &count);
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        for (uint32_t k = 0; k < count; k++)
+            if (part_shares(round, &round->seats[i]) && round->seats[i].index == list[k])
+                visit(ctx, round->seats[i].device);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What round.c (the table, time, the ends) and round_answers.c (what devices say) share. */
+#ifndef CAIRN_AGGREGATOR_ROUND_INTERNAL_H
+#define CAIRN_AGGREGATOR_ROUND_INTERNAL_H
+
+#include "aggregator/round.h"
+#include "protocol/transfer.h"
+
+#define ROUND_BIT(phase) ((uint16_t)(1u << (phase)))
+
+/* A device's place in the round. */
+struct seat {
+    uint8_t device[DEVICE_ID_BYTES];
+    struct certificate certificate;
+    uint32_t index;    /* in the roster, once that is closed */
+    uint16_t asked;    /* bit per phase: it got, or is owed, the phase's message */
+    uint16_t answered; /* bit per phase: its answer counts */
+    bool out;          /* said no, broke the protocol or was shut out; nothing is awaited */
+    bool here;         /* connected */
+    uint64_t lost_ms;  /* since when it is not */
+    bool claimed;      /* it announced an upload: */
+    bool queued;       /* which waits for others to finish */
+    uint8_t claim[HASH_BYTES];
+    struct transfer_in upload; /* bytes NULL: not begun */
+};
+
+struct round {
+    struct round_options options;
+    struct round_calls calls;
+    struct cohort *cohort;
+    const struct cn_random *random;
+    struct secagg_server *server;
+    enum round_phase phase;
+    uint64_t entered_ms;  /* when the phase began */
+    uint64_t deadline_ms; /* UINT64_MAX: none yet */
+    struct seat *seats;   /* [seats_max] */
+    uint32_t seat_count, seats_max;
+    uint32_t target;      /* seats to keep filled while devices train */
+    uint32_t ready;
+    uint32_t roster;
+    uint32_t uploaded;
+    bool charged;
+    uint64_t upload_bytes;    /* of one upload */
+    uint64_t uploads_held;    /* bytes reserved for unfinished uploads */
+    struct secagg_sealed *box; /* [seats_max] scratch for one inbox */
+    uint32_t *sum;             /* [dim] */
+    uint64_t wait_ms[ROUND_PHASE_COUNT];
+    uint8_t roster_hash[HASH_BYTES];
+    enum cn_err error;
+    char reason[MESSAGE_TEXT_MAX];
+};
+
+/* The handlers of round.c's table: CN_OK when the answer counts or is ignored. */
+enum cn_err round_on_accept(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_decline(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_ready(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_shares(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_upload(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_chunk(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_vouch(struct round *round, struct seat *seat, const struct message *message);
+enum cn_err round_on_reveal(struct round *round, struct seat *seat, const struct message *message);
+
+/* Gives up a seat's unfinished upload and lets the next queued one begin. */
+void round_upload_drop(struct round *round, struct seat *seat);
+
+void round_send(struct round *round, const struct seat *seat, const struct message *message);
+
+#endif
