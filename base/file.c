@@ -179,7 +179,7 @@ enum cn_err cn_folder_make(const char *path, unsigned mode, struct cn_diag *diag
         return CN_E_TOO_LARGE;
     }
     for (size_t i = 1; path[i]; i++) {
-        if (path[i] != '/')
+        if (path[i] != '/' || !path[i + 1])
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
