@@ -43,8 +43,8 @@ enum cn_err transfer_in_start(struct transfer_in *in, const uint8_t hash[HASH_BY
                               uint64_t max);
 
 /* Takes a chunk. One that lies before `at` whole is ignored (a repeat); a gap, an overlap, another
- * blob or one past the end is CN_E_UNEXPECTED, and nothing changes. *done when the blob is complete and its hash is right;
- * CN_E_AUTH when complete and the hash is wrong (the bytes are then dropped, at is 0). */
+ * blob or one past the end is CN_E_UNEXPECTED, and nothing changes. *done when this chunk completes
+ * the blob and its hash is right; CN_E_AUTH when it is wrong (the bytes are dropped, at is 0). */
 enum cn_err transfer_in_chunk(struct transfer_in *in, const struct message_chunk *chunk, bool *done);
 
 /* Frees; zeroed or cleared before is fine. To keep the bytes, take in->bytes and set it to NULL. */
