@@ -35,6 +35,7 @@ struct train_options {
     uint32_t epochs;        /* either epochs or steps */
     uint32_t steps;         /* batches; with shuffled batches a new epoch starts as needed */
     double sampling_rate;   /* Poisson batches: each example with this probability; batch unused */
+    uint32_t batch_limit;   /* Poisson: a batch of more examples ends the training, CN_E_TOO_LARGE */
     double clip_norm;       /* per example, L2 */
     uint32_t expected_batch; /* divide by this constant and not by the batch's own size */
     train_noise_fn noise;   /* needs clip_norm and expected_batch */
