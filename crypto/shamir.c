@@ -251,7 +251,7 @@ enum cn_err shamir_recover(uint8_t secret[SHAMIR_BYTES], bool *wrong, const stru
     if (set->threshold < SHAMIR_THRESHOLD_MIN || set->threshold > set->count ||
         !points_are_good(set->points, set->count))
         return CN_E_CONFIG;
-    struct pick *pick = sodium_malloc(sizeof *pick);
+    struct pick *pick = sodium_init() < 0 ? NULL : sodium_malloc(sizeof *pick);
     if (!pick)
         return CN_E_NOMEM;
     enum cn_err err = find_right(pick, secret, set, is_right, ctx);
