@@ -14,7 +14,7 @@
 #define DATASET_CLASSES_MAX 4096u
 
 struct dataset {
-    float *x;          /* [n, channels, height, width], standardised; 64-byte aligned */
+    float *x;          /* [n, channels, height, width], standardised */
     uint32_t *y;       /* [n], each < classes */
     size_t n;          /* examples */
     uint32_t channels; /* tables have channels = height = 1 and width = columns */
@@ -28,6 +28,10 @@ struct dataset {
  * data set is then empty. */
 enum cn_err dataset_new(struct dataset *set, size_t n, uint32_t channels, uint32_t height,
                         uint32_t width);
+
+/* Makes room for n >= 1 examples and sets set->n; the first min(old n, n) are kept. Errors as of
+ * dataset_new; the data set is then as it was, or holds more room than it says. */
+enum cn_err dataset_resize(struct dataset *set, size_t n);
 
 /* Frees what it holds and empties it; an empty one is allowed. */
 void dataset_free(struct dataset *set);
