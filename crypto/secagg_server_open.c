@@ -21,6 +21,7 @@ struct opening {
     uint8_t weights[SECAGG_DEVICES_MAX][SHAMIR_BYTES];
     bool has_weights;
     bool wrong[SECAGG_DEVICES_MAX];
+    struct shamir_search search; /* its work_left lasts for all devices together */
     uint8_t secret[SHAMIR_BYTES];
     struct mask masks[MASK_BATCH];
     size_t filled;
@@ -100,7 +101,9 @@ static enum cn_err recover(struct secagg_server *server, struct opening *opening
                              .shares = (const uint8_t(*)[SHAMIR_BYTES])opening->shares,
                              .count = opening->count,
                              .threshold = server->threshold};
-    CN_TRY(shamir_recover(opening->secret, opening->wrong, &set, is_behind, public_key));
+    opening->search.ctx = public_key;
+    CN_TRY(shamir_recover(&opening->search, &set));
+    memcpy(opening->secret, opening->search.secret, SHAMIR_BYTES);
     convict(server, opening);
     return CN_OK;
 }
@@ -185,6 +188,8 @@ enum cn_err secagg_server_open(struct secagg_server *server, uint32_t *sum)
         return CN_E_NOMEM;
     opening->has_weights = false;
     opening->filled = 0;
+    opening->search = (struct shamir_search){
+        .is_right = is_behind, .work_left = SHAMIR_WORK_MAX, .wrong = opening->wrong};
     enum cn_err err = remove_masks(server, opening);
     sodium_free(opening); /* wipes */
     list_liars(server);

@@ -140,8 +140,6 @@ void shamir_combine(uint8_t secret[SHAMIR_BYTES], const uint8_t (*shares)[SHAMIR
     sodium_memzero(term, sizeof term);
 }
 
-#define RECOVER_WORK_MAX (1u << 25) /* multiplications: about three seconds */
-
 /* threshold members of a set, with the weights that fit them. */
 struct pick {
     uint32_t members[SHAMIR_SHARES_MAX]; /* places in the set, rising */
@@ -192,35 +190,8 @@ static bool next_choice(uint32_t *choice, uint32_t size, uint32_t count)
     return false;
 }
 
-/* Finds threshold right shares, by leaving out 0, 1, 2 ... of them, within the budget. The last
- * member of a pick is always threshold + size - 1, so every subset comes up once. */
-static enum cn_err find_right(struct pick *pick, uint8_t secret[SHAMIR_BYTES],
-                              const struct shamir_set *set, shamir_is_right *is_right,
-                              const void *ctx)
-{
-    /* One multiplication per pair of points, three of them in a word, and a point to check. */
-    uint64_t cost = (uint64_t)set->threshold * set->threshold / 3 + 4 * set->threshold + 200;
-    uint64_t work = 0;
-    uint32_t out[SHAMIR_SHARES_MAX];
-
-    for (uint32_t size = 0; size <= set->count - set->threshold; size++) {
-        for (uint32_t k = 0; k < size; k++)
-            out[k] = k;
-        do {
-            pick_without(pick, set, out, size);
-            CN_TRY(pick_combine(pick, set, secret));
-            if (is_right(ctx, secret))
-                return CN_OK;
-            work += cost;
-        } while (work < RECOVER_WORK_MAX && next_choice(out, size, set->threshold + size - 1));
-        if (work >= RECOVER_WORK_MAX)
-            break;
-    }
-    return CN_E_INCONSISTENT;
-}
-
-/* Marks every share that is not on the polynomial through pick: put in the place of a right one,
- * it gives another secret. */
+/* Marks every share that is not on the polynomial through pick: put in the place of a member, it
+ * gives another secret. */
 static enum cn_err mark_wrong(struct pick *pick, bool *wrong, const struct shamir_set *set,
                               const uint8_t secret[SHAMIR_BYTES])
 {
@@ -245,8 +216,68 @@ static enum cn_err mark_wrong(struct pick *pick, bool *wrong, const struct shami
     return err;
 }
 
-enum cn_err shamir_recover(uint8_t secret[SHAMIR_BYTES], bool *wrong, const struct shamir_set *set,
-                           shamir_is_right *is_right, const void *ctx)
+/* True when so few are marked that nobody can have been framed: two polynomials with the same
+ * secret meet in threshold - 2 shares at most, so one that fits this many is the dealer's unless
+ * more than (count - threshold) / 2 + 1 holders conspired. */
+static bool marks_are_certain(const bool *wrong, const struct shamir_set *set)
+{
+    uint32_t marked = 0;
+
+    for (uint32_t i = 0; i < set->count; i++)
+        marked += wrong[i];
+    return 2 * marked <= set->count + 1 - set->threshold;
+}
+
+/* Multiplications that one candidate takes: one per pair of points, three of them in a word, and a
+ * point to check. */
+static uint64_t cost_of(const struct shamir_set *set)
+{
+    return (uint64_t)set->threshold * set->threshold / 3 + 4 * (uint64_t)set->threshold + 200;
+}
+
+/* Tries one choice. CN_OK: secret is right, and *certain says whether wrong is, too. */
+static enum cn_err try_pick(struct pick *pick, struct shamir_search *search,
+                            const struct shamir_set *set)
+{
+    uint8_t candidate[SHAMIR_BYTES];
+
+    search->work_left -= search->work_left < cost_of(set) ? search->work_left : cost_of(set);
+    CN_TRY(pick_combine(pick, set, candidate));
+    if (search->is_right(search->ctx, candidate)) {
+        uint64_t cost = cost_of(set) * (set->count - set->threshold);
+        search->work_left -= search->work_left < cost ? search->work_left : cost;
+        memcpy(search->secret, candidate, SHAMIR_BYTES);
+        search->found = true;
+        CN_TRY(mark_wrong(pick, search->wrong, set, candidate));
+        search->certain = marks_are_certain(search->wrong, set);
+    }
+    sodium_memzero(candidate, sizeof candidate);
+    return CN_OK;
+}
+
+/* Leaves out 0, 1, 2 ... of the shares until the marks are certain or the work is used up. The last
+ * member of a pick is always threshold + size - 1, so every subset comes up once. */
+static enum cn_err search_all(struct pick *pick, struct shamir_search *search,
+                              const struct shamir_set *set)
+{
+    uint32_t out[SHAMIR_SHARES_MAX];
+
+    for (uint32_t size = 0; size <= set->count - set->threshold; size++) {
+        for (uint32_t k = 0; k < size; k++)
+            out[k] = k;
+        do {
+            if (search->work_left == 0)
+                return CN_OK;
+            pick_without(pick, set, out, size);
+            CN_TRY(try_pick(pick, search, set));
+            if (search->certain)
+                return CN_OK;
+        } while (next_choice(out, size, set->threshold + size - 1));
+    }
+    return CN_OK;
+}
+
+enum cn_err shamir_recover(struct shamir_search *search, const struct shamir_set *set)
 {
     if (set->threshold < SHAMIR_THRESHOLD_MIN || set->threshold > set->count ||
         !points_are_good(set->points, set->count))
@@ -254,11 +285,15 @@ enum cn_err shamir_recover(uint8_t secret[SHAMIR_BYTES], bool *wrong, const stru
     struct pick *pick = sodium_init() < 0 ? NULL : sodium_malloc(sizeof *pick);
     if (!pick)
         return CN_E_NOMEM;
-    enum cn_err err = find_right(pick, secret, set, is_right, ctx);
-    if (err == CN_OK)
-        err = mark_wrong(pick, wrong, set, secret);
-    if (err != CN_OK)
-        sodium_memzero(secret, SHAMIR_BYTES);
+    search->found = false;
+    search->certain = false;
+    enum cn_err err = search_all(pick, search, set);
     sodium_free(pick); /* wipes */
+    if (err == CN_OK && !search->found)
+        err = CN_E_INCONSISTENT;
+    if (err != CN_OK)
+        sodium_memzero(search->secret, SHAMIR_BYTES);
+    if (err != CN_OK || !search->certain)
+        memset(search->wrong, 0, set->count * sizeof *search->wrong);
     return err;
 }

@@ -56,15 +56,26 @@ struct shamir_set {
 /* Says whether a candidate is the secret, by something public. */
 typedef bool shamir_is_right(const void *ctx, const uint8_t secret[SHAMIR_BYTES]);
 
+struct shamir_search {
+    shamir_is_right *is_right;
+    const void *ctx;                  /* for is_right */
+    uint64_t work_left;               /* in: multiplications it may take; out: what is left */
+    bool *wrong;                      /* [count] out: shares that are wrong; none unless certain */
+    uint8_t secret[SHAMIR_BYTES];     /* out */
+    bool found;                       /* out: the secret was recovered */
+    bool certain;                     /* out: wrong is complete and frames nobody */
+};
+
+#define SHAMIR_WORK_MAX (UINT64_C(1) << 26) /* some seconds */
+
 /* Recovers a secret although some shares are wrong, and says which.
  *
- *   wrong  [count]  out: whether this share is not on the polynomial of the right ones
- *
- * Leaves out one share, then two, and so on, until threshold of the rest give the secret. Finds up
- * to count - threshold wrong shares while the search stays below some seconds of work: all of them
- * in sets of a few dozen, a few in sets of hundreds. CN_E_INCONSISTENT when nothing is found;
- * CN_E_CONFIG for a set that shamir_split could not have given. */
-enum cn_err shamir_recover(uint8_t secret[SHAMIR_BYTES], bool *wrong, const struct shamir_set *set,
-                           shamir_is_right *is_right, const void *ctx);
+ * Leaves out one share, then two, and so on, until threshold of the rest give the secret, and goes
+ * on until at most (count + 1 - threshold) / 2 shares contradict the polynomial found: so many can
+ * neither hide nor make others look wrong by conspiring. The secret is found with up to count -
+ * threshold wrong shares, then without names, as long as the work lasts: always in sets of a dozen,
+ * with a few wrong ones in sets of hundreds. CN_E_INCONSISTENT when it is not found; CN_E_CONFIG
+ * for a set that shamir_split could not have given. */
+enum cn_err shamir_recover(struct shamir_search *search, const struct shamir_set *set);
 
 #endif

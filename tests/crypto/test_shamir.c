@@ -147,45 +147,78 @@ static bool is_secret(const void *ctx, const uint8_t candidate[SHAMIR_BYTES])
     return memcmp(ctx, candidate, SHAMIR_BYTES) == 0;
 }
 
-static enum cn_err recover_wrong(uint8_t out[SHAMIR_BYTES], bool wrong[MAX], uint32_t count,
-                                 uint32_t threshold)
+static bool wrong[MAX];
+
+static enum cn_err recover_wrong(struct shamir_search *search, uint32_t count, uint32_t threshold)
 {
     struct shamir_set set = {points, shares, count, threshold};
 
-    return shamir_recover(out, wrong, &set, is_secret, secret);
+    *search = (struct shamir_search){
+        .is_right = is_secret, .ctx = secret, .work_left = SHAMIR_WORK_MAX / 32, .wrong = wrong};
+    return shamir_recover(search, &set);
 }
 
+/* 2 of 7 are few enough to be named with threshold 4, 3 are few enough to do without. */
 Test(shamir, finds_any_wrong_shares_up_to_those_to_spare)
 {
     for (uint32_t bits = 0; bits < 1u << 7; bits++) {
         struct cn_random random = start(9 + bits);
-        bool wrong[MAX];
-        uint8_t got[SHAMIR_BYTES];
+        struct shamir_search search;
+        int liars = __builtin_popcount(bits);
 
         ok(shamir_split(shares, points, 7, 4, secret, &random));
         for (uint32_t i = 0; i < 7; i++)
             shares[i][3] ^= bits >> i & 1;
-        enum cn_err err = recover_wrong(got, wrong, 7, 4);
-        if (__builtin_popcount(bits) > 3) {
-            cr_assert_eq(err, CN_E_INCONSISTENT);
-            cr_assert(sodium_is_zero(got, sizeof got));
-            continue;
+        enum cn_err err = recover_wrong(&search, 7, 4);
+        if (liars <= 3) {
+            ok(err);
+            cr_assert_arr_eq(search.secret, secret, sizeof secret);
+            cr_assert_eq(search.certain, liars <= 2);
         }
-        ok(err);
-        cr_assert_arr_eq(got, secret, sizeof got);
         for (uint32_t i = 0; i < 7; i++)
-            cr_assert_eq(wrong[i], bits >> i & 1, "share %u of pattern %u", i, bits);
+            cr_assert(wrong[i] == (liars <= 2 && bits >> i & 1), "share %u, pattern %u", i, bits);
     }
+}
+
+/* Holders 1 and 2 choose their errors so that with 4 and 5 they give the right secret. */
+Test(shamir, frames_nobody_when_two_conspire)
+{
+    struct cn_random random = start(300);
+    struct shamir_search search;
+    uint8_t delta[SHAMIR_BYTES] = {1}, got[SHAMIR_BYTES];
+
+    ok(shamir_split(shares, points, 7, 4, secret, &random));
+    for (uint32_t i = 0; i < 2; i++)
+        crypto_core_ristretto255_scalar_add(shares[i], shares[i], delta);
+    recover_from(got, (uint32_t[]){0, 1, 3, 4}, 4);
+    cr_assert_arr_eq(got, secret, sizeof got);
+    ok(recover_wrong(&search, 7, 4));
+    cr_assert(search.certain && wrong[0] && wrong[1]);
+    for (uint32_t i = 2; i < 7; i++)
+        cr_assert_not(wrong[i]);
+}
+
+Test(shamir, gives_up_when_too_few_shares_are_right)
+{
+    struct cn_random random = start(301);
+    struct shamir_search search;
+
+    ok(shamir_split(shares, points, 5, 4, secret, &random));
+    shares[0][0] ^= 1;
+    shares[1][1] ^= 1;
+    cr_assert_eq(recover_wrong(&search, 5, 4), CN_E_INCONSISTENT);
+    cr_assert(sodium_is_zero(search.secret, sizeof search.secret));
+    cr_assert_eq(shamir_recover(&search, &(struct shamir_set){points, shares, 5, 6}), CN_E_CONFIG);
 }
 
 Test(shamir, bounds_its_search)
 {
     struct cn_random random = start(200);
-    bool wrong[MAX];
-    uint8_t got[SHAMIR_BYTES];
+    struct shamir_search search;
 
     ok(shamir_split(shares, points, MAX, 20, secret, &random));
     for (uint32_t i = 0; i < MAX; i += 2)
         shares[i][0] ^= 1; /* 20 of 40: one in 10^11 choices is right */
-    cr_assert_eq(recover_wrong(got, wrong, MAX, 20), CN_E_INCONSISTENT);
+    cr_assert_eq(recover_wrong(&search, MAX, 20), CN_E_INCONSISTENT);
+    cr_assert_eq(search.work_left, 0);
 }
