@@ -188,16 +188,30 @@ static enum cn_err read_payload(struct join_link *link, const uint8_t *payload, 
     return CN_OK;
 }
 
+/* Decodes text in its one form only: libsodium 1.0.18 takes some bytes above 127 for letters. */
+static bool decode(uint8_t out[JOIN_LINK_MAX], size_t *len, const char *text, size_t text_len)
+{
+    const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+    char again[JOIN_LINK_MAX + 1];
+    bool same;
+
+    if (text_len >= JOIN_LINK_MAX ||
+        sodium_base642bin(out, JOIN_LINK_MAX, text, text_len, NULL, len, NULL, variant) != 0)
+        return false;
+    sodium_bin2base64(again, sizeof again, out, *len, variant);
+    same = strlen(again) == text_len && sodium_memcmp(again, text, text_len) == 0;
+    sodium_memzero(again, sizeof again);
+    return same;
+}
+
 static enum cn_err read_base64(struct join_link *link, const char *text, size_t text_len,
                                struct cn_diag *diag)
 {
     uint8_t payload[JOIN_LINK_MAX], check[CHECK_BYTES];
-    enum cn_err err;
+    enum cn_err err = CN_OK;
     size_t len;
 
-    if (sodium_base642bin(payload, sizeof payload, text, text_len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        len <= CHECK_BYTES) {
+    if (!decode(payload, &len, text, text_len) || len <= CHECK_BYTES) {
         err = mistyped(diag);
         goto out;
     }
@@ -228,8 +242,6 @@ static enum cn_err read_link(struct join_link *link, const char *text, size_t le
     if (!slash || !read_authority(link, text, (size_t)(slash - text)))
         return mistyped(diag);
     len -= (size_t)(slash + 1 - text);
-    if (len >= JOIN_LINK_MAX)
-        return mistyped(diag);
     return read_base64(link, slash + 1, len, diag);
 }
 
