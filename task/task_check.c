@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What has to hold between the settings of a task. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/text.h"
+#include "task/tally.h"
+#include "task/task_internal.h"
+
+/* The text under check, for places. */
+struct check {
+    const struct task *task;
+    const char *place;
+    struct cn_diag *diag;
+};
+
+__attribute__((format(printf, 3, 4))) static enum cn_err
+refuse(const struct check *check, const char *path, const char *format, ...)
+{
+    char words[CN_DIAG_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    return cn_config_refuse(check->diag, check->task->text, check->task->len, check->place, path,
+                            "%s", words);
+}
+
+static enum cn_err refuse_hint(const struct check *check, const char *path, const char *text,
+                               const char *hint)
+{
+    enum cn_err err = refuse(check, path, "%s", text);
+
+    cn_diag_hint(check->diag, "%s", hint);
+    return err;
+}
+
+static enum cn_err check_data(const struct check *check, const struct task_raw *raw)
+{
+    const struct task_data *data = &check->task->data;
+    const struct model_spec *model = &check->task->model;
+
+    if (!cn_text_is_name(raw->task, TASK_NAME_MAX))
+        return refuse(check, "task", "'task' is a name of letters, digits, '-', '_' and '.'");
+    if (raw->model.input_count == 2)
+        return refuse_hint(check, "model.input", "'model.input' has 2 numbers",
+                           "[channels, height, width] for images, [columns] for tables");
+    if (data->label_count && data->label_count != data->classes)
+        return refuse(check, "data.labels", "'data.labels' names %u classes, 'data.classes' is %u",
+                      data->label_count, data->classes);
+    if (data->column_count && (model->channels != 1 || model->height != 1 ||
+                               model->width != data->column_count))
+        return refuse(check, "data.columns",
+                      "'data.columns' names %u columns, 'model.input' is %u x %u x %u",
+                      data->column_count, model->channels, model->height, model->width);
+    for (uint32_t i = 1; i < data->label_count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(data->labels[i], data->labels[j]) == 0)
+                return refuse(check, "data.labels", "labels %u and %u are the same", j + 1, i + 1);
+    return CN_OK;
+}
+
+static enum cn_err check_training(const struct check *check)
+{
+    const struct task_training *training = &check->task->training;
+
+    if (training->steps && training->epochs)
+        return refuse(check, "training.epochs", "'steps' and 'epochs' exclude each other");
+    if (!training->steps && !training->epochs)
+        return refuse_hint(check, "training", "how long to train is missing",
+                           "give either 'steps' or 'epochs'");
+    if (training->weighting == TASK_WEIGHTING_EXAMPLES && !training->examples_max)
+        return refuse_hint(check, "training.weighting",
+                           "weighting by examples needs 'examples_max'",
+                           "the number of examples from which on devices count the same");
+    if (training->weighting != TASK_WEIGHTING_EXAMPLES && training->examples_max)
+        return refuse(check, "training.examples_max",
+                      "'examples_max' is for 'weighting: examples' only");
+    return CN_OK;
+}
+
+static enum cn_err check_private(const struct check *check)
+{
+    const struct task_training *training = &check->task->training;
+    const struct task_privacy *privacy = &check->task->privacy;
+
+    if (privacy->clip_norm == 0)
+        return refuse(check, "privacy", "unit example needs 'clip_norm'");
+    if (privacy->noise_multiplier == 0)
+        return refuse(check, "privacy", "unit example needs 'noise_multiplier'");
+    if (privacy->delta == 0)
+        return refuse(check, "privacy", "unit example needs 'delta'");
+    if (training->sampling_rate == 0)
+        return refuse_hint(check, "training",
+                           "'sampling_rate' is missing, which privacy for examples needs",
+                           "Poisson batches are what the accountant counts; e.g. batch / examples");
+    if (!training->steps)
+        return refuse_hint(check, "training.epochs", "privacy for examples counts steps",
+                           "give 'steps' in place of 'epochs'");
+    if (training->weighting == TASK_WEIGHTING_EXAMPLES)
+        return refuse_hint(check, "training.weighting",
+                           "a device's number of examples would be revealed",
+                           "privacy for examples goes with 'weighting: equal'");
+    return CN_OK;
+}
+
+/* Settings that promise something must not stand where they do nothing. */
+static enum cn_err check_not_private(const struct check *check)
+{
+    const struct task_privacy *privacy = &check->task->privacy;
+    static const char *const hint = "remove it, or set 'privacy.unit: example'";
+
+    if (privacy->clip_norm != 0)
+        return refuse_hint(check, "privacy.clip_norm", "'clip_norm' needs a unit", hint);
+    if (privacy->noise_multiplier != 0)
+        return refuse_hint(check, "privacy.noise_multiplier", "'noise_multiplier' needs a unit",
+                           hint);
+    if (privacy->delta != 0)
+        return refuse_hint(check, "privacy.delta", "'delta' needs a unit", hint);
+    if (privacy->epsilon_max != 0)
+        return refuse_hint(check, "privacy.epsilon_max", "'epsilon_max' needs a unit", hint);
+    if (check->task->training.sampling_rate != 0)
+        return refuse_hint(check, "training.sampling_rate", "'sampling_rate' needs privacy", hint);
+    return CN_OK;
+}
+
+static enum cn_err check_rounds(const struct check *check, const struct task_raw *raw)
+{
+    const struct task_rounds *rounds = &check->task->rounds;
+
+    if (raw->secure_aggregation.mode == TASK_MODE_OFF)
+        return refuse_hint(check, "secure_aggregation.mode",
+                           "this version always aggregates securely", "set 'mode: on'");
+    if (rounds->cohort_min > rounds->cohort_max)
+        return refuse(check, "rounds.cohort_min", "'cohort_min' %u is above 'cohort_max' %u",
+                      rounds->cohort_min, rounds->cohort_max);
+    if (check->task->secure_aggregation.threshold > rounds->cohort_min)
+        return refuse(check, "secure_aggregation.threshold",
+                      "'threshold' %u is above 'rounds.cohort_min' %u: a smallest round could "
+                      "never be opened",
+                      check->task->secure_aggregation.threshold, rounds->cohort_min);
+    return CN_OK;
+}
+
+enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,
+                                const char *place, struct cn_diag *diag)
+{
+    struct check check = {task, place, diag};
+
+    CN_TRY(check_data(&check, raw));
+    CN_TRY(check_training(&check));
+    CN_TRY(task->privacy.unit == TASK_UNIT_EXAMPLE ? check_private(&check)
+                                                   : check_not_private(&check));
+    return check_rounds(&check, raw);
+}
+
+enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag)
+{
+    struct check check = {task, place, diag};
+    struct cn_diag fault = {0};
+    struct encode_plan plan;
+    struct model *model;
+    enum cn_err err = model_new(&model, &task->model, 1, &fault);
+
+    if (err != CN_OK) {
+        if (fault.line)
+            cn_diag_set(diag, place, fault.line, fault.column, "%s", fault.text);
+        else if (fault.text[0])
+            CN_IGNORE(refuse(&check, "model.layers", "%s", fault.text));
+        cn_diag_hint(diag, "%s", fault.hint);
+        return err == CN_E_SHAPE ? CN_E_CONFIG : err;
+    }
+    task->params = model_params(model);
+    if (model_outputs(model) != task->data.classes)
+        err = refuse(&check, "model.layers", "the last layer has %u outputs, 'data.classes' is %u",
+                     model_outputs(model), task->data.classes);
+    else if (task->params > TASK_PARAMS_MAX)
+        err = refuse(&check, "model.layers", "%zu parameters, at most %zu", task->params,
+                     TASK_PARAMS_MAX);
+    model_free(model);
+    if (err != CN_OK)
+        return err;
+    memset(&fault, 0, sizeof fault);
+    err = task_encode_plan(&plan, task, &fault);
+    if (err == CN_E_CONFIG)
+        CN_IGNORE(refuse(&check, "secure_aggregation", "%s", fault.text));
+    return err;
+}
+
+/* The largest number of rounds that fits, by halving. */
+static uint32_t rounds_that_fit(const struct task *task)
+{
+    uint32_t low = 0, high = task->rounds.count;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        double epsilon;
+
+        if (task_epsilon(task, middle, &epsilon) == CN_OK &&
+            epsilon <= task->privacy.epsilon_max)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void suggest(const struct task *task, struct cn_diag *diag)
+{
+    uint32_t fits = rounds_that_fit(task);
+    struct accountant_event event;
+
+    (void)task_round_event(task, &event);
+    event.steps *= task->rounds.count;
+    if (accountant_calibrate(&event, task->privacy.epsilon_max, task->privacy.delta) == CN_OK)
+        cn_diag_hint(diag, "%u rounds fit, or all of them with noise_multiplier %.4f", fits,
+                     event.noise_multiplier + 5e-5);
+    else
+        cn_diag_hint(diag, "%u rounds fit", fits);
+}
+
+enum cn_err task_check_budget(struct task *task, const char *place, struct cn_diag *diag)
+{
+    struct check check = {task, place, diag};
+    const struct task_privacy *privacy = &task->privacy;
+
+    CN_TRY(task_epsilon(task, task->rounds.count, &task->epsilon));
+    if (privacy->epsilon_max == 0 || task->epsilon <= privacy->epsilon_max)
+        return CN_OK;
+    CN_IGNORE(refuse(&check, "privacy.epsilon_max",
+                     "%u rounds cost epsilon %.3f at delta %g, 'epsilon_max' is %g",
+                     task->rounds.count, task->epsilon, privacy->delta, privacy->epsilon_max));
+    suggest(task, diag);
+    return CN_E_BUDGET;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share: the YAML as it is loaded, and the checks on it. */
+#ifndef CAIRN_TASK_TASK_INTERNAL_H
+#define CAIRN_TASK_TASK_INTERNAL_H
+
+#include "task/task.h"
+
+/* clang-format off */
+#define TASK_PHASE_SECONDS_MAX 604800 /* a week */
+#define TASK_GATHER_DEFAULT_S 10
+#define TASK_TRAIN_DEFAULT_S 120
+#define TASK_PHASE_DEFAULT_S 20
+#define TASK_UPLOAD_DEFAULT_S 60
+/* clang-format on */
+
+#define TASK_EXAMPLES_MAX 1000000u /* what the counter of weights holds, with every cohort */
+#define TASK_CLASSES_MIN 2u
+
+struct task_raw_model {
+    uint32_t *input;
+    uint32_t input_count;
+    struct layer_spec *layers;
+    uint32_t layer_count;
+    uint64_t seed;
+};
+
+enum task_mode { TASK_MODE_UNSAID, TASK_MODE_ON, TASK_MODE_OFF };
+
+struct task_raw_secagg {
+    enum task_mode mode;
+    double update_range;
+    uint32_t threshold;
+};
+
+/* The mapping of the file; owned by libcyaml, freed through base/config. */
+struct task_raw {
+    char *task;
+    struct task_raw_model model;
+    struct task_data data;
+    struct task_training training;
+    struct task_privacy privacy;
+    struct task_raw_secagg secure_aggregation;
+    struct task_rounds rounds;
+    struct task_strategy strategy;
+};
+
+extern const struct cyaml_schema_value task_schema;
+extern const struct cn_config_range task_ranges[];
+extern const size_t task_range_count;
+
+/* Checks what goes beyond types and ranges; task is filled from raw but for params, epsilon and
+ * hash. place is the text's name. */
+enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,
+                                const char *place, struct cn_diag *diag);
+
+/* Checks the layers and sets task->params. */
+enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag);
+
+/* Prices all rounds, sets task->epsilon and compares with privacy.epsilon_max. */
+enum cn_err task_check_budget(struct task *task, const char *place, struct cn_diag *diag);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The task file's keys, types and ranges as tables. */
+#include <cyaml/cyaml.h>
+
+#include "base/config.h"
+#include "crypto/secagg.h"
+#include "privacy/noise.h"
+#include "task/task_internal.h"
+
+#define MUST CYAML_FLAG_DEFAULT
+#define MAY CYAML_FLAG_OPTIONAL
+
+/* clang-format off */
+static const cyaml_strval_t layer_kinds[] = {
+    {"dense", LAYER_DENSE},
+    {"conv2d", LAYER_CONV2D},
+    {"max_pool", LAYER_MAX_POOL},
+    {"average_pool", LAYER_AVERAGE_POOL},
+    {"relu", LAYER_RELU},
+    {"tanh", LAYER_TANH},
+    {"flatten", LAYER_FLATTEN},
+};
+_Static_assert(CN_COUNT(layer_kinds) == LAYER_KIND_COUNT - 1, "every kind has its word");
+
+static const cyaml_strval_t weightings[] = {
+    {"equal", TASK_WEIGHTING_EQUAL},
+    {"examples", TASK_WEIGHTING_EXAMPLES},
+};
+static const cyaml_strval_t units[] = {{"example", TASK_UNIT_EXAMPLE}, {"none", TASK_UNIT_NONE}};
+static const cyaml_strval_t modes[] = {{"on", TASK_MODE_ON}, {"off", TASK_MODE_OFF}};
+static const cyaml_strval_t strategies[] = {{"fedavg", TASK_STRATEGY_FEDAVG}};
+
+static const cyaml_schema_field_t layer_fields[] = {
+    CYAML_FIELD_ENUM("type", MUST, struct layer_spec, kind, layer_kinds, CN_COUNT(layer_kinds)),
+    CYAML_FIELD_UINT("units", MAY, struct layer_spec, units),
+    CYAML_FIELD_UINT("filters", MAY, struct layer_spec, filters),
+    CYAML_FIELD_UINT("kernel", MAY, struct layer_spec, kernel),
+    CYAML_FIELD_UINT("stride", MAY, struct layer_spec, stride),
+    CYAML_FIELD_UINT("padding", MAY, struct layer_spec, padding),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_value_t layer_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct layer_spec, layer_fields),
+};
+static const cyaml_schema_value_t size_value = {
+    CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t),
+};
+static const cyaml_schema_field_t model_fields[] = {
+    CYAML_FIELD_SEQUENCE("input", CYAML_FLAG_POINTER, struct task_raw_model, input, &size_value,
+                         1, 3),
+    CYAML_FIELD_SEQUENCE_COUNT("layers", CYAML_FLAG_POINTER, struct task_raw_model, layers,
+                               layer_count, &layer_value, 1, MODEL_LAYERS_MAX),
+    CYAML_FIELD_UINT("seed", MAY, struct task_raw_model, seed),
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t column_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct data_column, name,
+                           1, DATA_NAME_MAX - 1),
+    CYAML_FIELD_FLOAT("mean", MAY, struct data_column, mean),
+    CYAML_FIELD_FLOAT("deviation", MAY, struct data_column, deviation),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_value_t column_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct data_column, column_fields),
+};
+static const cyaml_schema_value_t label_value = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, DATA_NAME_MAX - 1),
+};
+static const cyaml_schema_field_t data_fields[] = {
+    CYAML_FIELD_UINT("classes", MUST, struct task_data, classes),
+    CYAML_FIELD_FLOAT("mean", MAY, struct task_data, mean),
+    CYAML_FIELD_FLOAT("deviation", MAY, struct task_data, deviation),
+    CYAML_FIELD_SEQUENCE_COUNT("columns", CYAML_FLAG_POINTER | MAY, struct task_data, columns,
+                               column_count, &column_value, 1, DATA_COLUMNS_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("labels", CYAML_FLAG_POINTER | MAY, struct task_data, labels,
+                               label_count, &label_value, 2, DATASET_CLASSES_MAX),
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t training_fields[] = {
+    CYAML_FIELD_FLOAT("learning_rate", MUST, struct task_training, learning_rate),
+    CYAML_FIELD_FLOAT("momentum", MAY, struct task_training, momentum),
+    CYAML_FIELD_UINT("steps", MAY, struct task_training, steps),
+    CYAML_FIELD_UINT("epochs", MAY, struct task_training, epochs),
+    CYAML_FIELD_UINT("batch", MUST, struct task_training, batch),
+    CYAML_FIELD_FLOAT("sampling_rate", MAY, struct task_training, sampling_rate),
+    CYAML_FIELD_ENUM("weighting", MAY, struct task_training, weighting,
+                     weightings, CN_COUNT(weightings)),
+    CYAML_FIELD_UINT("examples_max", MAY, struct task_training, examples_max),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_field_t privacy_fields[] = {
+    CYAML_FIELD_ENUM("unit", MUST, struct task_privacy, unit, units, CN_COUNT(units)),
+    CYAML_FIELD_FLOAT("clip_norm", MAY, struct task_privacy, clip_norm),
+    CYAML_FIELD_FLOAT("noise_multiplier", MAY, struct task_privacy, noise_multiplier),
+    CYAML_FIELD_FLOAT("delta", MAY, struct task_privacy, delta),
+    CYAML_FIELD_FLOAT("epsilon_max", MAY, struct task_privacy, epsilon_max),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_field_t secagg_fields[] = {
+    CYAML_FIELD_ENUM("mode", MAY, struct task_raw_secagg, mode, modes, CN_COUNT(modes)),
+    CYAML_FIELD_FLOAT("update_range", MUST, struct task_raw_secagg, update_range),
+    CYAML_FIELD_UINT("threshold", MAY, struct task_raw_secagg, threshold),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_field_t rounds_fields[] = {
+    CYAML_FIELD_UINT("count", MUST, struct task_rounds, count),
+    CYAML_FIELD_UINT("cohort_min", MUST, struct task_rounds, cohort_min),
+    CYAML_FIELD_UINT("cohort_max", MUST, struct task_rounds, cohort_max),
+    CYAML_FIELD_UINT("gather_s", MAY, struct task_rounds, gather_s),
+    CYAML_FIELD_UINT("train_s", MAY, struct task_rounds, train_s),
+    CYAML_FIELD_UINT("keys_s", MAY, struct task_rounds, keys_s),
+    CYAML_FIELD_UINT("exchange_s", MAY, struct task_rounds, exchange_s),
+    CYAML_FIELD_UINT("upload_s", MAY, struct task_rounds, upload_s),
+    CYAML_FIELD_UINT("survivors_s", MAY, struct task_rounds, survivors_s),
+    CYAML_FIELD_UINT("reveal_s", MAY, struct task_rounds, reveal_s),
+    CYAML_FIELD_END
+};
+static const cyaml_schema_field_t strategy_fields[] = {
+    CYAML_FIELD_ENUM("name", MUST, struct task_strategy, name, strategies, CN_COUNT(strategies)),
+    CYAML_FIELD_FLOAT("learning_rate", MAY, struct task_strategy, learning_rate),
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t task_fields[] = {
+    CYAML_FIELD_STRING_PTR("task", CYAML_FLAG_POINTER, struct task_raw, task, 1, TASK_NAME_MAX),
+    CYAML_FIELD_MAPPING("model", MUST, struct task_raw, model, model_fields),
+    CYAML_FIELD_MAPPING("data", MUST, struct task_raw, data, data_fields),
+    CYAML_FIELD_MAPPING("training", MUST, struct task_raw, training, training_fields),
+    CYAML_FIELD_MAPPING("privacy", MUST, struct task_raw, privacy, privacy_fields),
+    CYAML_FIELD_MAPPING("secure_aggregation", MUST, struct task_raw, secure_aggregation,
+                        secagg_fields),
+    CYAML_FIELD_MAPPING("rounds", MUST, struct task_raw, rounds, rounds_fields),
+    CYAML_FIELD_MAPPING("strategy", MAY, struct task_raw, strategy, strategy_fields),
+    CYAML_FIELD_END
+};
+const cyaml_schema_value_t task_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct task_raw, task_fields),
+};
+
+const struct cn_config_range task_ranges[] = {
+    {"model.input[]", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].units", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].filters", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].kernel", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].stride", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].padding", 0, MODEL_SIZE_MAX, false},
+    {"data.classes", TASK_CLASSES_MIN, DATASET_CLASSES_MAX, false},
+    {"data.mean", -1e9, 1e9, false},
+    {"data.deviation", 0, 1e9, true},
+    {"data.columns[].mean", -1e12, 1e12, false},
+    {"data.columns[].deviation", 0, 1e12, true},
+    {"training.learning_rate", 0, 1e6, true},
+    {"training.momentum", 0, 0.9999, false},
+    {"training.steps", 1, 1e6, false},
+    {"training.epochs", 1, 1e4, false},
+    {"training.batch", 1, 1 << 20, false},
+    {"training.sampling_rate", 0, 1, true},
+    {"training.examples_max", 1, TASK_EXAMPLES_MAX, false},
+    {"privacy.clip_norm", 0x1p-40, 0x1p40, false},
+    {"privacy.noise_multiplier", NOISE_MULTIPLIER_MIN, NOISE_MULTIPLIER_MAX, false},
+    {"privacy.delta", 0, 1e-2, true},
+    {"privacy.epsilon_max", 0, 1e6, true},
+    {"secure_aggregation.update_range", 0x1p-40, 0x1p40, false},
+    {"secure_aggregation.threshold", 0, SECAGG_DEVICES_MAX, false},
+    {"rounds.count", 1, TASK_ROUNDS_MAX, false},
+    {"rounds.cohort_min", SECAGG_DEVICES_MIN, SECAGG_DEVICES_MAX, false},
+    {"rounds.cohort_max", SECAGG_DEVICES_MIN, SECAGG_DEVICES_MAX, false},
+    {"rounds.gather_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.train_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.keys_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.exchange_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.upload_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.survivors_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"rounds.reveal_s", 1, TASK_PHASE_SECONDS_MAX, false},
+    {"strategy.learning_rate", 0, 100, true},
+};
+const size_t task_range_count = CN_COUNT(task_ranges);
+/* clang-format on */
