@@ -189,6 +189,16 @@ static enum cn_err check_line(struct scan *scan, const char *text, size_t len)
     return reading->visit ? reading->visit(reading->ctx, &scan->now.entry) : CN_OK;
 }
 
+/* Whether a file without a whole line can be a ledger whose first line was torn: anybody else's
+ * file is not to be taken for one. */
+static bool may_be_torn(const struct lines *lines, size_t torn)
+{
+    static const char opening[] = "{\"sequence\":0,";
+    size_t len = torn < sizeof opening - 1 ? torn : sizeof opening - 1;
+
+    return memcmp(lines->buffer + lines->start, opening, len) == 0;
+}
+
 /* What can be said only when all lines were seen. */
 static enum cn_err check_end(struct scan *scan, size_t torn)
 {
@@ -197,7 +207,7 @@ static enum cn_err check_end(struct scan *scan, size_t torn)
 
     summary->torn_bytes = torn;
     if (summary->lines == 0)
-        return fault_at(scan, LEDGER_EMPTY, 1);
+        return fault_at(scan, may_be_torn(scan->lines, torn) ? LEDGER_EMPTY : LEDGER_MALFORMED, 1);
     if (summary->lines > 1 && !reading->every_signature && !signature_ok(scan, &scan->last))
         return fault_at_last(scan, LEDGER_CHANGED);
     if (reading->head && summary->lines < reading->count)

@@ -62,8 +62,8 @@ Test(rdp, keeps_its_digits_when_the_rate_is_tiny)
     }
 }
 
-/* E_M[(M / Q)^(a-1)] and E_M[(Q / M)^(a-1)] of the subsampled discrete Gaussian, summed directly:
- * what docs/privacy.md proves about it. */
+/* E_Q[(M / Q)^a] and E_Q[(M / Q)^(1 - a)] in logarithms over a - 1, for the subsampled discrete
+ * Gaussian, summed directly: summed directly: both directions of what docs/privacy.md proves. */
 static double direct(double order, double q, double sigma, int shift, bool remove)
 {
     double total = 0, normal = 0;
@@ -74,10 +74,9 @@ static double direct(double order, double q, double sigma, int shift, bool remov
         double ratio = exp((2.0 * x * shift - shift * shift) / (2 * sigma * sigma));
         double mixed = 1 - q + q * ratio;
 
-        total +=
-            exp(-x * x / (2 * sigma * sigma)) / normal * pow(mixed, remove ? order : 1 - order);
+        total += exp((remove ? order : 1 - order) * log(mixed) - x * x / (2 * sigma * sigma));
     }
-    return log(total) / (order - 1);
+    return log(total / normal) / (order - 1);
 }
 
 Test(rdp, of_the_discrete_gaussian_is_the_gaussians_at_whole_orders)
