@@ -143,6 +143,18 @@ static bool needs_quotes(const char *text)
     return text[0] == '\0' || strpbrk(text, " \t\"=") != NULL;
 }
 
+/* A quote inside quotes would let a peer end its value and write fields of its own. */
+static void put_quoted(struct cn_buf *line, const char *text)
+{
+    cn_put_text(line, "\"");
+    for (const char *quote; (quote = strchr(text, '"')) != NULL; text = quote + 1) {
+        cn_put_printable(line, text, (size_t)(quote - text));
+        cn_put_text(line, "\\x22");
+    }
+    cn_put_printable(line, text, strlen(text));
+    cn_put_text(line, "\"");
+}
+
 static void put_human_field(struct cn_buf *line, const struct cn_log_field *field, bool colour)
 {
     const char *dim = colour ? "\x1b[2m" : "", *plain = colour ? "\x1b[0m" : "";
@@ -152,12 +164,10 @@ static void put_human_field(struct cn_buf *line, const struct cn_log_field *fiel
         put_number(line, field, false);
     } else if (!field->text) {
         cn_put_text(line, "-");
+    } else if (needs_quotes(field->text)) {
+        put_quoted(line, field->text);
     } else {
-        const char *quote = needs_quotes(field->text) ? "\"" : "";
-
-        cn_put_text(line, "%s", quote);
         cn_put_printable(line, field->text, strlen(field->text));
-        cn_put_text(line, "%s", quote);
     }
 }
 

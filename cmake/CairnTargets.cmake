@@ -36,7 +36,8 @@ function(cairn_test_program target)
     add_executable(${target} ${ARG_UNPARSED_ARGUMENTS})
     target_link_libraries(${target} PRIVATE ${ARG_LIBRARIES} m)
     target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}")
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Werror)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Werror
+        $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
     target_compile_definitions(${target} PRIVATE
         CAIRN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CAIRN_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
     set_target_properties(${target} PROPERTIES
