@@ -21,43 +21,62 @@ struct block {
 
 static const struct block zeros;
 
-typedef void apply_fn(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
-                      uint32_t low);
+/* What a block of keystream does to the vector. */
+enum op { ADD_16, SUB_16, ADD_32, SUB_32 };
 
-static void add_words16(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
-                        uint32_t low)
+__attribute__((always_inline)) static inline void apply(uint32_t *restrict vector,
+                                                        const struct block *restrict stream,
+                                                        size_t n, uint32_t low, enum op op)
 {
-    const uint16_t *words = (const uint16_t *)(const void *)stream->bytes;
+    const uint16_t *narrow = (const uint16_t *)(const void *)stream->bytes;
+    const uint32_t *wide = (const uint32_t *)(const void *)stream->bytes;
 
-    for (size_t i = 0; i < n; i++)
-        vector[i] = (vector[i] + le16toh(words[i])) & low;
+    switch (op) {
+    case ADD_16:
+        for (size_t i = 0; i < n; i++)
+            vector[i] = (vector[i] + le16toh(narrow[i])) & low;
+        break;
+    case SUB_16:
+        for (size_t i = 0; i < n; i++)
+            vector[i] = (vector[i] - le16toh(narrow[i])) & low;
+        break;
+    case ADD_32:
+        for (size_t i = 0; i < n; i++)
+            vector[i] = (vector[i] + le32toh(wide[i])) & low;
+        break;
+    case SUB_32:
+        for (size_t i = 0; i < n; i++)
+            vector[i] = (vector[i] - le32toh(wide[i])) & low;
+        break;
+    }
 }
 
-static void sub_words16(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
-                        uint32_t low)
+static void apply_ref(uint32_t *vector, const struct block *stream, size_t n, uint32_t low,
+                      enum op op)
 {
-    const uint16_t *words = (const uint16_t *)(const void *)stream->bytes;
-
-    for (size_t i = 0; i < n; i++)
-        vector[i] = (vector[i] - le16toh(words[i])) & low;
+    apply(vector, stream, n, low, op);
 }
 
-static void add_words32(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
-                        uint32_t low)
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void apply_avx2(uint32_t *vector,
+                                                       const struct block *stream, size_t n,
+                                                       uint32_t low, enum op op)
 {
-    const uint32_t *words = (const uint32_t *)(const void *)stream->bytes;
-
-    for (size_t i = 0; i < n; i++)
-        vector[i] = (vector[i] + le32toh(words[i])) & low;
+    apply(vector, stream, n, low, op);
 }
+#endif
 
-static void sub_words32(uint32_t *restrict vector, const struct block *restrict stream, size_t n,
-                        uint32_t low)
+/* Picks at run time, by the processor. */
+static void apply_block(uint32_t *vector, const struct block *stream, size_t n, uint32_t low,
+                        enum op op)
 {
-    const uint32_t *words = (const uint32_t *)(const void *)stream->bytes;
-
-    for (size_t i = 0; i < n; i++)
-        vector[i] = (vector[i] - le32toh(words[i])) & low;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        apply_avx2(vector, stream, n, low, op);
+        return;
+    }
+#endif
+    apply_ref(vector, stream, n, low, op);
 }
 
 /* One mask on one tile; first is the tile's place in the vector. */
@@ -66,8 +85,8 @@ static enum cn_err apply_tile(EVP_CIPHER_CTX *ctx, uint32_t *tile, size_t first,
 {
     size_t word_bytes = bits <= 16 ? 2 : 4, block_words = BLOCK_BYTES / word_bytes;
     uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - bits);
-    apply_fn *apply = bits <= 16 ? (mask->subtract ? sub_words16 : add_words16)
-                                 : (mask->subtract ? sub_words32 : add_words32);
+    enum op narrow = mask->subtract ? SUB_16 : ADD_16, wide = mask->subtract ? SUB_32 : ADD_32;
+    enum op op = bits <= 16 ? narrow : wide;
     uint32_t counter = htole32((uint32_t)(first * word_bytes / CHACHA_BLOCK_BYTES));
     uint8_t iv[IV_BYTES] = {0};
     struct block stream;
@@ -83,7 +102,7 @@ static enum cn_err apply_tile(EVP_CIPHER_CTX *ctx, uint32_t *tile, size_t first,
         if (EVP_EncryptUpdate(ctx, stream.bytes, &len, zeros.bytes, want) != 1 || len != want)
             err = CN_E_CRYPTO;
         else
-            apply(tile + done, &stream, words, low);
+            apply_block(tile + done, &stream, words, low, op);
     }
     sodium_memzero(&stream, sizeof stream);
     return err;
