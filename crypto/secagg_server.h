@@ -35,7 +35,8 @@ enum cn_err secagg_server_keys(struct secagg_server *server, const struct secagg
 /* Devices admitted so far, or in the roster. */
 uint32_t secagg_server_count(const struct secagg_server *server);
 
-/* Sorts the roster and fixes threshold and session. */
+/* Sorts the roster, fixes threshold and session and allocates the accumulator; CN_E_NOMEM ends the
+ * round, too. */
 enum cn_err secagg_server_close_roster(struct secagg_server *server);
 
 /* The roster to send, valid until the server is freed. CN_E_UNEXPECTED before it is closed. */
