@@ -58,9 +58,8 @@ static void apply_ref(uint32_t *vector, const struct block *stream, size_t n, ui
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void apply_avx2(uint32_t *vector,
-                                                       const struct block *stream, size_t n,
-                                                       uint32_t low, enum op op)
+__attribute__((target("avx2"))) static void apply_avx2(uint32_t *vector, const struct block *stream,
+                                                       size_t n, uint32_t low, enum op op)
 {
     apply(vector, stream, n, low, op);
 }

@@ -107,8 +107,8 @@ static void add_16(uint32_t *restrict sum, size_t n, const uint8_t *restrict pac
 static void add_24(uint32_t *restrict sum, size_t n, const uint8_t *restrict packed)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t word = packed[3 * i] | (uint32_t)packed[3 * i + 1] << 8 |
-                        (uint32_t)packed[3 * i + 2] << 16;
+        uint32_t word =
+            packed[3 * i] | (uint32_t)packed[3 * i + 1] << 8 | (uint32_t)packed[3 * i + 2] << 16;
         sum[i] = (sum[i] + word) & 0xffffff;
     }
 }

@@ -421,8 +421,7 @@ static enum cn_err check_vouches(const struct secagg_device *device,
         if (i >= device->count || !(device->sets[i] & IN_U3))
             return CN_E_INCONSISTENT;
         CN_TRY(sign_check(vouches[k].signature, device->members[i].certificate.device,
-                          SECAGG_VOUCH_LABEL, device->vouch_message,
-                          sizeof device->vouch_message));
+                          SECAGG_VOUCH_LABEL, device->vouch_message, sizeof device->vouch_message));
     }
     return CN_OK;
 }

@@ -146,8 +146,7 @@ enum cn_err secagg_server_keys(struct secagg_server *server, const struct secagg
     CN_TRY(check_newcomer(server, member));
     CN_TRY(make_room(server));
     uint32_t behind = server->count - place;
-    memmove(server->members + place + 1, server->members + place,
-            behind * sizeof *server->members);
+    memmove(server->members + place + 1, server->members + place, behind * sizeof *server->members);
     memmove(server->ids + place + 1, server->ids + place, behind * sizeof *server->ids);
     server->members[place] = *member;
     memcpy(server->ids[place], id, sizeof id);
@@ -447,8 +446,7 @@ bool secagg_server_can_open(const struct secagg_server *server)
     return server->stage == STAGE_REVEALS && server->openable_count == server->shared_count;
 }
 
-void secagg_server_liars(const struct secagg_server *server, const uint32_t **list,
-                         uint32_t *count)
+void secagg_server_liars(const struct secagg_server *server, const uint32_t **list, uint32_t *count)
 {
     *list = server->liars;
     *count = server->liars_count;

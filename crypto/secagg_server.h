@@ -111,12 +111,12 @@ bool secagg_server_can_open(const struct secagg_server *server);
  * away from it. */
 enum cn_err secagg_server_open(struct secagg_server *server, uint32_t *sum);
 
-/* The devices whose revealed shares open found to be wrong, rising; valid until the server is freed.
- * Empty before open, and when nothing had to be searched: shares beyond the threshold are looked at
- * only when the first ones do not give the secret behind the owner's public key. Named are those
- * that contradict the one polynomial that fits almost all shares; see shamir_recover for how many
- * may conspire. (An owner that dealt a wrong share looks the same as a holder that altered it: watch
- * these devices, do not ban them for one round.) */
+/* The devices whose revealed shares open found to be wrong, rising; valid until the server is
+ * freed. Empty before open, and when nothing had to be searched: shares beyond the threshold are
+ * looked at only when the first ones do not give the secret behind the owner's public key. Named
+ * are those that contradict the one polynomial that fits almost all shares; see shamir_recover for
+ * how many may conspire. (An owner that dealt a wrong share looks the same as a holder that altered
+ * it: watch these devices, do not ban them for one round.) */
 void secagg_server_liars(const struct secagg_server *server, const uint32_t **list,
                          uint32_t *count);
 

@@ -88,8 +88,7 @@ static void convict(struct secagg_server *server, const struct opening *opening)
 static enum cn_err recover(struct secagg_server *server, struct opening *opening, uint32_t of)
 {
     const struct secagg_keys *keys = &server->members[of].keys;
-    const uint8_t *public_key =
-        server->sets[of] & IN_U3 ? keys->self_public : keys->mask_public;
+    const uint8_t *public_key = server->sets[of] & IN_U3 ? keys->self_public : keys->mask_public;
 
     CN_TRY(gather(server, opening, of));
     CN_TRY(update_weights(opening, server->threshold));

@@ -58,12 +58,12 @@ typedef bool shamir_is_right(const void *ctx, const uint8_t secret[SHAMIR_BYTES]
 
 struct shamir_search {
     shamir_is_right *is_right;
-    const void *ctx;                  /* for is_right */
-    uint64_t work_left;               /* in: multiplications it may take; out: what is left */
-    bool *wrong;                      /* [count] out: shares that are wrong; none unless certain */
-    uint8_t secret[SHAMIR_BYTES];     /* out */
-    bool found;                       /* out: the secret was recovered */
-    bool certain;                     /* out: wrong is complete and frames nobody */
+    const void *ctx;              /* for is_right */
+    uint64_t work_left;           /* in: multiplications it may take; out: what is left */
+    bool *wrong;                  /* [count] out: shares that are wrong; none unless certain */
+    uint8_t secret[SHAMIR_BYTES]; /* out */
+    bool found;                   /* out: the secret was recovered */
+    bool certain;                 /* out: wrong is complete and frames nobody */
 };
 
 #define SHAMIR_WORK_MAX (UINT64_C(1) << 26) /* some seconds */

@@ -56,7 +56,7 @@ static uint32_t *reference(size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_
 
 Test(mask, agrees_with_libsodium_across_blocks_and_tiles)
 {
-    static const size_t sizes[] = {0,    1,     31,    2047,  2048,  2049,  4096,
+    static const size_t sizes[] = {0,    1,     31,    2047,  2048,  2049, 4096,
                                    4097, 16383, 16384, 16385, 20480, 40000};
     static const uint8_t bits[] = {1, 8, 16, 17, 24, 32};
     uint8_t seed[MASK_SEED_BYTES];

@@ -44,9 +44,8 @@ static void recover_from(uint8_t out[SHAMIR_BYTES], const uint32_t *members, uin
 Test(shamir, recovers_a_worked_example)
 {
     static const uint32_t at[3] = {2, 4, 5};
-    uint8_t values[3][SHAMIR_BYTES] = {{1942 & 0xff, 1942 >> 8},
-                                       {3402 & 0xff, 3402 >> 8},
-                                       {4414 & 0xff, 4414 >> 8}};
+    uint8_t values[3][SHAMIR_BYTES] = {
+        {1942 & 0xff, 1942 >> 8}, {3402 & 0xff, 3402 >> 8}, {4414 & 0xff, 4414 >> 8}};
     uint8_t expected[SHAMIR_BYTES] = {1234 & 0xff, 1234 >> 8}, got[SHAMIR_BYTES];
 
     ok(shamir_weights(weights, at, 3));

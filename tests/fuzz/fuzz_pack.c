@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packed vectors from anywhere: what is accepted packs to the same bytes; what is refused leaves the
- * sum alone. The first byte gives the width, the second how many numbers. */
+/* Packed vectors from anywhere: what is accepted packs to the same bytes; what is refused leaves
+ * the sum alone. The first byte gives the width, the second how many numbers. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
