@@ -29,16 +29,16 @@ typedef bool (*train_progress_fn)(void *ctx, uint32_t step, uint32_t steps);
 
 /* Zero is "not used" everywhere. */
 struct train_options {
-    double learning_rate;   /* > 0 */
-    double momentum;        /* in [0, 1): v = momentum v + g, w -= learning_rate v */
-    uint32_t batch;         /* shuffled batches of this size; the last of an epoch may be smaller */
-    uint32_t epochs;        /* either epochs or steps */
-    uint32_t steps;         /* batches; with shuffled batches a new epoch starts as needed */
-    double sampling_rate;   /* Poisson batches: each example with this probability; batch unused */
-    uint32_t batch_limit;   /* Poisson: a batch of more examples ends the training, CN_E_TOO_LARGE */
-    double clip_norm;       /* per example, L2 */
+    double learning_rate; /* > 0 */
+    double momentum;      /* in [0, 1): v = momentum v + g, w -= learning_rate v */
+    uint32_t batch;       /* shuffled batches of this size; the last of an epoch may be smaller */
+    uint32_t epochs;      /* either epochs or steps */
+    uint32_t steps;       /* batches; with shuffled batches a new epoch starts as needed */
+    double sampling_rate; /* Poisson batches: each example with this probability; batch unused */
+    uint32_t batch_limit; /* Poisson: a batch of more examples ends the training, CN_E_TOO_LARGE */
+    double clip_norm;     /* per example, L2 */
     uint32_t expected_batch; /* divide by this constant and not by the batch's own size */
-    train_noise_fn noise;   /* needs clip_norm and expected_batch */
+    train_noise_fn noise;    /* needs clip_norm and expected_batch */
     void *noise_ctx;
     train_progress_fn progress;
     void *progress_ctx;

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 2-D convolution: y [places, F] = patches(x) [places, K] W + b for every example.
+ *
+ * Images are channels-last, so that one row of one patch (kernel * channels values) lies side by
+ * side and the patches of one output row are the overlapping rows of a matrix: forward and weight
+ * gradient are products over the padded image itself, and no patch is copied. Only the input
+ * gradient goes through a matrix of patches.
+ *
+ * W is [F, C, ky, kx] in the weights. Here it is packed as [K, F] (forward) and [F, K] (backward),
+ * K counting ky, kx, C. Sums of gradients are packed likewise, [K, F] and then the bias [F]. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/window.h"
+
+#define KEEP_FLOATS_MAX ((size_t)1 << 20) /* of kept gradients of one layer */
+
+/* Sizes of one convolution, in floats. */
+struct plan {
+    size_t run;    /* kernel * channels: one row of a patch */
+    size_t k;      /* kernel * kernel * channels: one patch */
+    size_t f;      /* filters */
+    size_t places; /* output places */
+    size_t row;    /* one row of the padded image */
+    size_t padded; /* the padded image */
+    size_t in, out;
+};
+
+static struct plan plan_of(const struct layer *layer)
+{
+    const struct window *w = &layer->window;
+    struct plan p = {
+        .run = (size_t)w->kernel * w->channels,
+        .f = layer->spec.filters,
+        .places = window_places(w),
+        .row = ((size_t)w->in_width + 2 * (size_t)w->padding) * w->channels,
+        .in = shape_count(layer->in),
+        .out = shape_count(layer->out),
+    };
+
+    p.k = p.run * w->kernel;
+    p.padded = w->padding ? p.row * (w->in_height + 2 * (size_t)w->padding) : 0;
+    return p;
+}
+
+static enum cn_err conv2d_infer(struct layer *layer, struct cn_diag *diag)
+{
+    uint64_t k;
+
+    if (layer->spec.stride == 0)
+        layer->spec.stride = 1;
+    layer->out.channels = layer->spec.filters;
+    CN_TRY(window_infer(layer, diag));
+    k = (uint64_t)layer->spec.kernel * layer->spec.kernel * layer->in.channels;
+    if (k * layer->spec.filters > MODEL_PARAMS_MAX)
+        return layer_fault(layer, diag, CN_E_TOO_LARGE, "more than %zu parameters",
+                           MODEL_PARAMS_MAX);
+    layer->weight_count = (size_t)k * layer->spec.filters;
+    layer->bias_count = layer->spec.filters;
+    return CN_OK;
+}
+
+/* Costs in multiplications per example: Gram products, against making the gradient once more. */
+static enum norm_way cheapest(const struct plan *p, uint32_t batch_max)
+{
+    double gram = (double)p->places * (double)p->places * (double)(p->k + p->f) +
+                  6.0 * (double)p->places * (double)p->k;
+
+    if ((p->k + 1) * p->f <= KEEP_FLOATS_MAX / batch_max)
+        return NORM_KEEP;
+    return gram < (double)p->places * (double)p->k * (double)p->f ? NORM_GRAM : NORM_TWICE;
+}
+
+static enum cn_err conv2d_plan(struct layer *layer, struct model *model)
+{
+    struct plan p = plan_of(layer);
+    size_t count = layer->weight_count + layer->bias_count;
+
+    layer->way = cheapest(&p, model->batch_max);
+    CN_TRY(model_floats(model, &layer->packed, layer->weight_count, 1));
+    CN_TRY(model_floats(model, &layer->packed_back, layer->weight_count, 1));
+    CN_TRY(model_floats(model, &layer->sum, count, 1));
+    if (layer->way == NORM_KEEP)
+        CN_TRY(model_floats(model, &layer->kept, count, model->batch_max));
+    if (layer->way == NORM_TWICE)
+        model_claim_scratch(model, p.padded + count);
+    if (layer->way == NORM_GRAM)
+        model_claim_scratch(model, 2 * p.places * p.k + p.places * p.f + 2 * p.places * p.places);
+    model_claim_scratch(model, p.places * p.k);
+    model_claim_scratch(model, p.padded);
+    return CN_OK;
+}
+
+static void conv2d_prepare(struct layer *layer, const struct model *model)
+{
+    const float *weights = model->weights + layer->weight;
+    size_t channels = layer->in.channels, taps = (size_t)layer->spec.kernel * layer->spec.kernel;
+    size_t k = channels * taps;
+
+    for (uint32_t f = 0; f < layer->spec.filters; f++)
+        model->kernels->transpose(layer->packed_back + f * k, weights + f * k, channels, taps);
+    model->kernels->transpose(layer->packed, layer->packed_back, layer->spec.filters, k);
+    memset(layer->sum, 0, (layer->weight_count + layer->bias_count) * sizeof *layer->sum);
+}
+
+/* Gives example b with zeros around it: in out [plan.padded], or where it lies. */
+static const float *padded_example(const struct layer *layer, const struct plan *p, uint32_t b,
+                                   float *out)
+{
+    const struct window *w = &layer->window;
+    const float *x = layer->x + b * p->in;
+    size_t inner = (size_t)w->in_width * w->channels, side = (size_t)w->padding * w->channels;
+    size_t border = w->padding * p->row;
+
+    if (w->padding == 0)
+        return x;
+    memset(out, 0, border * sizeof *out);
+    for (uint32_t y = 0; y < w->in_height; y++) {
+        float *row = out + border + y * p->row;
+
+        memset(row, 0, side * sizeof *row);
+        memcpy(row + side, x + y * inner, inner * sizeof *row);
+        memset(row + side + inner, 0, side * sizeof *row);
+    }
+    memset(out + p->padded - border, 0, border * sizeof *out);
+    return out;
+}
+
+static void conv2d_forward(struct layer *layer, struct model *model, uint32_t n)
+{
+    const struct window *w = &layer->window;
+    struct plan p = plan_of(layer);
+    struct gemm g = {.m = w->out_width,
+                     .n = (uint32_t)p.f,
+                     .k = (uint32_t)p.run,
+                     .parts = w->kernel,
+                     .a_part = p.row,
+                     .lda = (size_t)w->stride * w->channels,
+                     .ldb = p.f,
+                     .ldc = p.f,
+                     .bias = model->weights + layer->bias};
+
+    for (uint32_t b = 0; b < n; b++) {
+        const float *image = padded_example(layer, &p, b, model->scratch);
+
+        for (uint32_t y = 0; y < w->out_height; y++)
+            model->kernels->gemm_nn(layer->y + b * p.out + y * w->out_width * p.f,
+                                    image + y * w->stride * p.row, layer->packed, &g);
+    }
+}
+
+static void conv2d_backward(struct layer *layer, struct model *model, uint32_t n)
+{
+    struct plan p = plan_of(layer);
+    struct gemm g = {.m = (uint32_t)p.places,
+                     .n = (uint32_t)p.k,
+                     .k = (uint32_t)p.f,
+                     .parts = 1,
+                     .lda = p.f,
+                     .ldb = p.k,
+                     .ldc = p.k};
+
+    memset(layer->dx, 0, n * p.in * sizeof *layer->dx);
+    for (uint32_t b = 0; b < n; b++) {
+        model->kernels->gemm_nn(model->scratch, layer->dy + b * p.out, layer->packed_back, &g);
+        model->kernels->col2im(layer->dx + b * p.in, model->scratch, &layer->window);
+    }
+}
+
+/* Writes, or adds, the gradient of example b to out [k * f + f]; image is where pads may go. */
+static void example_gradient(struct layer *layer, const struct model *model, uint32_t b, float *out,
+                             float *image, bool add)
+{
+    const struct window *w = &layer->window;
+    struct plan p = plan_of(layer);
+    const float *dy = layer->dy + b * p.out, *x = padded_example(layer, &p, b, image);
+    struct gemm g = {.m = (uint32_t)p.run,
+                     .n = (uint32_t)p.f,
+                     .k = w->out_width,
+                     .parts = w->out_height,
+                     .a_part = w->stride * p.row,
+                     .lda = (size_t)w->stride * w->channels,
+                     .ldb = p.f,
+                     .ldc = p.f,
+                     .add = add};
+
+    for (uint32_t y = 0; y < w->kernel; y++)
+        model->kernels->gemm_tn(out + y * p.run * p.f, x + y * p.row, dy, &g);
+    if (!add)
+        memset(out + p.k * p.f, 0, p.f * sizeof *out);
+    model->kernels->add_rows(out + p.k * p.f, dy, p.places, p.f);
+}
+
+/* Sum over places p and q of (dy_p . dy_q) (patch_p . patch_q + 1), the 1 being the bias. The terms
+ * may cancel, so the result is raised by what their rounding can hide: a norm is never too small.
+ */
+static double gram_square(const struct layer *layer, struct model *model, uint32_t b)
+{
+    struct plan p = plan_of(layer);
+    float *col = model->scratch, *turned = col + p.places * p.k, *dy = turned + p.places * p.k;
+    float *patches = dy + p.places * p.f, *outputs = patches + p.places * p.places;
+    struct gemm g = {.m = (uint32_t)p.places,
+                     .n = (uint32_t)p.places,
+                     .k = (uint32_t)p.k,
+                     .parts = 1,
+                     .lda = p.places,
+                     .ldb = p.places,
+                     .ldc = p.places};
+    double square = 0.0, size = 0.0;
+
+    model->kernels->im2col(col, layer->x + b * p.in, &layer->window);
+    model->kernels->transpose(turned, col, p.places, p.k);
+    model->kernels->gemm_tn(patches, turned, turned, &g);
+    model->kernels->transpose(dy, layer->dy + b * p.out, p.places, p.f);
+    g.k = (uint32_t)p.f;
+    model->kernels->gemm_tn(outputs, dy, dy, &g);
+    for (size_t i = 0; i < p.places * p.places; i++)
+        square += (double)outputs[i] * ((double)patches[i] + 1.0);
+    for (size_t i = 0; i < p.places; i++)
+        size +=
+            sqrt((double)outputs[i * (p.places + 1)] * ((double)patches[i * (p.places + 1)] + 1.0));
+    return (square > 0.0 ? square : 0.0) + (double)(p.k + p.f + 2) * 0x1p-24 * size * size;
+}
+
+static void conv2d_norms(struct layer *layer, struct model *model, uint32_t n)
+{
+    size_t count = layer->weight_count + layer->bias_count;
+    float *scratch = model->scratch;
+
+    for (uint32_t b = 0; b < n; b++) {
+        float *out = layer->way == NORM_KEEP ? layer->kept + b * count : scratch;
+
+        if (layer->way == NORM_GRAM) {
+            model->squares[b] += gram_square(layer, model, b);
+            continue;
+        }
+        example_gradient(layer, model, b, out, layer->way == NORM_KEEP ? scratch : scratch + count,
+                         false);
+        model->squares[b] += model->kernels->sum_squares(out, count);
+    }
+}
+
+static void conv2d_gradient(struct layer *layer, struct model *model, uint32_t n, float *sum,
+                            const float *factors)
+{
+    size_t count = layer->weight_count + layer->bias_count, out = shape_count(layer->out);
+
+    (void)sum;
+    for (uint32_t b = 0; b < n; b++) {
+        if (factors && layer->way == NORM_KEEP) {
+            model->kernels->add_scaled(layer->sum, layer->kept + b * count, factors[b], count);
+            continue;
+        }
+        if (factors)
+            model->kernels->scale(layer->dy + b * out, factors[b], out);
+        example_gradient(layer, model, b, layer->sum, model->scratch, true);
+    }
+}
+
+static void conv2d_finish(struct layer *layer, const struct model *model, float *sum)
+{
+    size_t channels = layer->in.channels, kernel = layer->spec.kernel, f = layer->spec.filters;
+    size_t taps = kernel * kernel;
+
+    (void)model;
+    for (size_t at = 0; at < layer->weight_count; at++) {
+        size_t filter = at / (channels * taps), channel = at / taps % channels, tap = at % taps;
+
+        sum[layer->weight + at] += layer->sum[(tap * channels + channel) * f + filter];
+    }
+    for (size_t i = 0; i < f; i++)
+        sum[layer->bias + i] += layer->sum[layer->weight_count + i];
+}
+
+const struct layer_ops conv2d_ops = {
+    .name = "conv2d",
+    .uses_filters = true,
+    .uses_window = true,
+    .uses_padding = true,
+    .infer = conv2d_infer,
+    .plan = conv2d_plan,
+    .prepare = conv2d_prepare,
+    .forward = conv2d_forward,
+    .backward = conv2d_backward,
+    .norms = conv2d_norms,
+    .gradient = conv2d_gradient,
+    .finish = conv2d_finish,
+};

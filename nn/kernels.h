@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loops that training spends its time in, as free functions on raw arrays.
+ *
+ * One source (kernels_body.h) is compiled for several instruction sets; kernels_best picks the best
+ * one that this processor has, and kernels_ref is the plain loops that tests compare with. Nothing
+ * here allocates or fails. Results of two sets agree up to rounding, not bit for bit.
+ *
+ * Activations are channels-last: x [height, width, channels]. */
+#ifndef CAIRN_NN_KERNELS_H
+#define CAIRN_NN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A matrix product c [m, n] = start + a [m, parts * k] * b [parts * k, n], all row-major.
+ *
+ * Rows of a may overlap (lda small), and a may be read in parts that lie a_part floats apart: a
+ * convolution is then a product over the image itself, without copying its patches. */
+struct gemm {
+    uint32_t m, n, k;
+    uint32_t parts;       /* 1: a plain product */
+    size_t a_part;        /* floats from one part of a to the next */
+    size_t lda, ldb, ldc; /* floats from one row to the next, as each lies in memory */
+    const float *bias;    /* [n]: every row of c starts from it; NULL: from zero */
+    bool add;             /* start from what c holds; bias is then NULL */
+};
+
+/* A square window that slides over one example, without or with zeros around it. */
+struct window {
+    uint32_t channels;
+    uint32_t in_height, in_width;
+    uint32_t out_height, out_width;
+    uint32_t kernel, stride, padding;
+};
+
+struct kernels {
+    const char *name;
+
+    void (*gemm_nn)(float *c, const float *a, const float *b, const struct gemm *g);
+    /* a lies transposed in memory, as [k, m] */
+    void (*gemm_tn)(float *c, const float *a, const float *b, const struct gemm *g);
+
+    /* col [out_height * out_width, kernel * kernel * channels] = the patches of x. */
+    void (*im2col)(float *col, const float *x, const struct window *w);
+    /* Adds every patch of col back to where it came from; dx [in_height, in_width, channels]. */
+    void (*col2im)(float *dx, const float *col, const struct window *w);
+
+    /* y = the largest of each window, tap [same shape as y] = which place of the window, from 0,
+     * row by row; of equals the first. No padding. */
+    void (*max_pool)(float *y, uint32_t *tap, const float *x, const struct window *w);
+    /* Adds dy to dx where tap points. */
+    void (*max_pool_back)(float *dx, const float *dy, const uint32_t *tap, const struct window *w);
+    void (*average_pool)(float *y, const float *x, const struct window *w);
+    /* Adds dy / (kernel * kernel) to every place of its window in dx. */
+    void (*average_pool_back)(float *dx, const float *dy, const struct window *w);
+
+    /* y = tanh(x), relative error below 1e-6, NaN stays NaN; y may be x. */
+    void (*tanh)(float *y, const float *x, size_t n);
+    /* dx = dy * (1 - y^2); dx may be dy. */
+    void (*tanh_back)(float *dx, const float *dy, const float *y, size_t n);
+    /* y = max(x, 0), NaN stays NaN; y may be x. */
+    void (*relu)(float *y, const float *x, size_t n);
+    /* dx = y > 0 ? dy : 0; dx may be dy. */
+    void (*relu_back)(float *dx, const float *dy, const float *y, size_t n);
+
+    /* y += factor * x, all [n] */
+    void (*add_scaled)(float *y, const float *x, float factor, size_t n);
+    /* y *= factor */
+    void (*scale)(float *y, float factor, size_t n);
+    /* out [columns, rows] = in [rows, columns] turned over; they do not overlap */
+    void (*transpose)(float *out, const float *in, size_t rows, size_t columns);
+    /* sum [n] += the rows of x [m, n] */
+    void (*add_rows)(float *sum, const float *x, size_t m, size_t n);
+    /* The sum of x^2 in double; can not overflow for finite x. */
+    double (*sum_squares)(const float *x, size_t n);
+};
+
+/* The plain loops. */
+extern const struct kernels kernels_ref;
+
+/* The best set this processor has. Costs a look at a flag. */
+const struct kernels *kernels_best(void);
+
+#define KERNELS_SETS_MAX 4
+
+/* Gives every set this processor can run, the best first, kernels_ref last. */
+uint32_t kernels_all(const struct kernels *out[KERNELS_SETS_MAX]);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels as plain loops: what each one means, and what the fast ones are compared with. */
+#include <math.h>
+
+#include "nn/kernels.h"
+
+static float start_of(const float *c, const struct gemm *g, size_t row, size_t column)
+{
+    if (g->add)
+        return c[row * g->ldc + column];
+    return g->bias ? g->bias[column] : 0.0f;
+}
+
+/* row_step and k_step say how a lies in memory. */
+static void gemm_plain(float *c, const float *a, const float *b, const struct gemm *g,
+                       size_t row_step, size_t k_step)
+{
+    for (size_t at = 0; at < (size_t)g->m * g->n; at++) {
+        size_t i = at / g->n, j = at % g->n;
+        double sum = (double)start_of(c, g, i, j);
+
+        for (size_t q = 0; q < (size_t)g->parts * g->k; q++) {
+            size_t part = q / g->k, p = q % g->k;
+
+            sum +=
+                (double)a[part * g->a_part + i * row_step + p * k_step] * (double)b[q * g->ldb + j];
+        }
+        c[i * g->ldc + j] = (float)sum;
+    }
+}
+
+static void gemm_nn_ref(float *c, const float *a, const float *b, const struct gemm *g)
+{
+    gemm_plain(c, a, b, g, g->lda, 1);
+}
+
+static void gemm_tn_ref(float *c, const float *a, const float *b, const struct gemm *g)
+{
+    gemm_plain(c, a, b, g, 1, g->lda);
+}
+
+/* Where in x the place `at` of col lies: at counts (output row, output column, window row, window
+ * column, channel). SIZE_MAX in the padding. */
+static size_t source_of(size_t at, const struct window *w)
+{
+    size_t channel = at % w->channels, tap_x = at / w->channels % w->kernel;
+    size_t tap_y = at / w->channels / w->kernel % w->kernel;
+    size_t place = at / w->channels / w->kernel / w->kernel;
+    size_t y = place / w->out_width * w->stride + tap_y;
+    size_t x = place % w->out_width * w->stride + tap_x;
+
+    if (y < w->padding || y >= w->in_height + w->padding || x < w->padding ||
+        x >= w->in_width + w->padding)
+        return SIZE_MAX;
+    return ((y - w->padding) * w->in_width + (x - w->padding)) * w->channels + channel;
+}
+
+static size_t places_of(const struct window *w)
+{
+    return (size_t)w->out_height * w->out_width;
+}
+
+static size_t col_count(const struct window *w)
+{
+    return places_of(w) * w->kernel * w->kernel * w->channels;
+}
+
+static void im2col_ref(float *col, const float *x, const struct window *w)
+{
+    for (size_t at = 0; at < col_count(w); at++) {
+        size_t source = source_of(at, w);
+
+        col[at] = source == SIZE_MAX ? 0.0f : x[source];
+    }
+}
+
+static void col2im_ref(float *dx, const float *col, const struct window *w)
+{
+    for (size_t at = 0; at < col_count(w); at++) {
+        size_t source = source_of(at, w);
+
+        if (source != SIZE_MAX)
+            dx[source] += col[at];
+    }
+}
+
+/* Where in x the tap of the window at output place `out` lies. */
+static size_t tap_source(size_t out, size_t tap, const struct window *w)
+{
+    size_t place = out / w->channels, channel = out % w->channels;
+    size_t taps = (size_t)w->kernel * w->kernel;
+
+    return source_of((place * taps + tap) * w->channels + channel, w);
+}
+
+static void max_pool_ref(float *y, uint32_t *tap, const float *x, const struct window *w)
+{
+    for (size_t out = 0; out < places_of(w) * w->channels; out++) {
+        tap[out] = 0;
+        for (uint32_t t = 1; t < w->kernel * w->kernel; t++)
+            if (x[tap_source(out, t, w)] > x[tap_source(out, tap[out], w)])
+                tap[out] = t;
+        y[out] = x[tap_source(out, tap[out], w)];
+    }
+}
+
+static void max_pool_back_ref(float *dx, const float *dy, const uint32_t *tap,
+                              const struct window *w)
+{
+    for (size_t out = 0; out < places_of(w) * w->channels; out++)
+        dx[tap_source(out, tap[out], w)] += dy[out];
+}
+
+static void average_pool_ref(float *y, const float *x, const struct window *w)
+{
+    uint32_t taps = w->kernel * w->kernel;
+
+    for (size_t out = 0; out < places_of(w) * w->channels; out++) {
+        double sum = 0.0;
+
+        for (uint32_t t = 0; t < taps; t++)
+            sum += (double)x[tap_source(out, t, w)];
+        y[out] = (float)(sum / taps);
+    }
+}
+
+static void average_pool_back_ref(float *dx, const float *dy, const struct window *w)
+{
+    uint32_t taps = w->kernel * w->kernel;
+
+    for (size_t out = 0; out < places_of(w) * w->channels; out++)
+        for (uint32_t t = 0; t < taps; t++)
+            dx[tap_source(out, t, w)] += dy[out] / (float)taps;
+}
+
+static void tanh_ref(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)tanh((double)x[i]);
+}
+
+static void tanh_back_ref(float *dx, const float *dy, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] * (1.0f - y[i] * y[i]);
+}
+
+static void relu_ref(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+static void relu_back_ref(float *dx, const float *dy, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+}
+
+static void add_scaled_ref(float *y, const float *x, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += factor * x[i];
+}
+
+static void scale_ref(float *y, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] *= factor;
+}
+
+static void transpose_ref(float *out, const float *in, size_t rows, size_t columns)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            out[j * rows + i] = in[i * columns + j];
+}
+
+static void add_rows_ref(float *sum, const float *x, size_t m, size_t n)
+{
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++)
+            sum[j] += x[i * n + j];
+}
+
+static double sum_squares_ref(const float *x, size_t n)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+const struct kernels kernels_ref = {
+    .name = "plain",
+    .gemm_nn = gemm_nn_ref,
+    .gemm_tn = gemm_tn_ref,
+    .im2col = im2col_ref,
+    .col2im = col2im_ref,
+    .max_pool = max_pool_ref,
+    .max_pool_back = max_pool_back_ref,
+    .average_pool = average_pool_ref,
+    .average_pool_back = average_pool_back_ref,
+    .tanh = tanh_ref,
+    .tanh_back = tanh_back_ref,
+    .relu = relu_ref,
+    .relu_back = relu_back_ref,
+    .add_scaled = add_scaled_ref,
+    .scale = scale_ref,
+    .transpose = transpose_ref,
+    .add_rows = add_rows_ref,
+    .sum_squares = sum_squares_ref,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax cross-entropy. */
+#ifndef CAIRN_NN_LOSS_H
+#define CAIRN_NN_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Writes the softmax of logits [classes] to out [classes], which may be logits. Logits must be
+ * finite; then the result is finite and sums to 1. */
+void loss_softmax(float *out, const float *logits, uint32_t classes);
+
+/* Gives -ln softmax(logits)[label] of one example, and its gradient along the logits.
+ *
+ *   gradient  [classes], out, may be NULL: softmax(logits) - (class is label)
+ *   correct   out: label has the largest logit; of equals the smaller class counts
+ *   label     < classes
+ *
+ * NaN when a logit is not finite (gradient is then useless). */
+double loss_cross_entropy(float *gradient, bool *correct, const float *logits, uint32_t classes,
+                          uint32_t label);
+
+#endif

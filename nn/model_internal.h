@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the layers, the model and the gradients share: the planned graph.
+ *
+ * A layer is a row of operations over planned buffers. Activations [n, height, width, channels] are
+ * channels-last; a flat vector of f values is the shape {f, 1, 1}. Gradients of activations have
+ * the activation's shape and belong to the same examples. */
+#ifndef CAIRN_NN_MODEL_INTERNAL_H
+#define CAIRN_NN_MODEL_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "nn/kernels.h"
+#include "nn/model.h"
+
+#define MODEL_FEATURES_MAX ((uint64_t)1 << 24) /* of one activation of one example */
+#define MODEL_KERNEL_MAX 1024u
+#define SHAPE_TEXT_MAX 48
+
+struct shape {
+    uint32_t channels, height, width;
+};
+
+/* How a layer finds the norms of its per-example gradients, the cheapest for its sizes. */
+enum norm_way {
+    NORM_NONE,
+    NORM_PRODUCT, /* dense: |dy|^2 (|x|^2 + 1) */
+    NORM_KEEP,    /* each example's gradient is made once and kept until the factors are known */
+    NORM_TWICE,   /* made in scratch for its norm; the weighted sum is computed anew */
+    NORM_GRAM     /* from the inner products of patches and of output gradients */
+};
+
+struct layer_ops;
+
+struct layer {
+    const struct layer_ops *ops;
+    struct layer_spec spec; /* defaults filled in */
+    uint32_t index;         /* from 0 */
+    struct shape in, out;
+    struct window window; /* conv2d and pools */
+    size_t weight, bias;  /* offsets into the weights, when it has parameters */
+    size_t weight_count, bias_count;
+    float *x, *y;       /* [batch_max, in], [batch_max, out]; the same memory for layers in place */
+    float *dx, *dy;     /* gradients; dx NULL when nothing before this layer learns */
+    uint32_t *tap;      /* max_pool: [batch_max, out] */
+    float *packed;      /* weights, turned for the forward product */
+    float *packed_back; /* conv2d: weights, turned for the backward product */
+    float *sum;         /* conv2d: the gradient while it is summed, weights packed, then bias */
+    float *kept;        /* NORM_KEEP: [batch_max, weight_count + bias_count], packed */
+    enum norm_way way;
+};
+
+/* One kind of layer. NULL where there is nothing to do. n examples are in the buffers. */
+struct layer_ops {
+    const char *name;
+    bool in_place;     /* y may be x */
+    bool needs_output; /* backward reads y, so the next layer must not work in place */
+    bool uses_units, uses_filters, uses_window, uses_padding;
+
+    /* Sets out, window and parameter counts from in and spec. */
+    enum cn_err (*infer)(struct layer *layer, struct cn_diag *diag);
+    /* Takes what it needs from the model's arena and claims scratch. */
+    enum cn_err (*plan)(struct layer *layer, struct model *model);
+    /* Before any forward with new weights, and before sums start from zero. */
+    void (*prepare)(struct layer *layer, const struct model *model);
+    void (*forward)(struct layer *layer, struct model *model, uint32_t n);
+    /* dx from dy; dx and dy are there. */
+    void (*backward)(struct layer *layer, struct model *model, uint32_t n);
+    /* Adds to model->squares [n] the square of the norm of each example's gradient. */
+    void (*norms)(struct layer *layer, struct model *model, uint32_t n);
+    /* Adds the sum of the gradients to sum [d] or its own sum; example b weighs factors[b] when
+     * factors is given, and then norms ran before and dy may be spoilt. */
+    void (*gradient)(struct layer *layer, struct model *model, uint32_t n, float *sum,
+                     const float *factors);
+    /* Moves its own sum into sum [d]. */
+    void (*finish)(struct layer *layer, const struct model *model, float *sum);
+};
+
+struct model {
+    struct cn_arena arena;
+    const struct kernels *kernels;
+    struct layer layers[MODEL_LAYERS_MAX];
+    uint32_t layer_count;
+    uint32_t first; /* the first layer with parameters; layer_count if there is none */
+    struct shape in;
+    struct model_tensor tensors[MODEL_TENSORS_MAX];
+    char names[MODEL_TENSORS_MAX][MODEL_NAME_MAX];
+    uint32_t tensor_count;
+    size_t d;
+    float *weights;
+    uint32_t batch_max;
+    float *scratch; /* [scratch_count]; any operation may spoil it */
+    size_t scratch_count;
+    double *squares; /* [batch_max] */
+    float *factors;  /* [batch_max] */
+};
+
+extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_ops, relu_ops,
+    tanh_ops, flatten_ops;
+
+/* Gives the operations of a kind, NULL for LAYER_UNKNOWN. */
+const struct layer_ops *layer_ops_of(enum layer_kind kind);
+
+static inline size_t shape_count(struct shape shape)
+{
+    return (size_t)shape.channels * shape.height * shape.width;
+}
+
+static inline bool shape_is_flat(struct shape shape)
+{
+    return shape.height == 1 && shape.width == 1;
+}
+
+/* Writes "512" or "16x13x13"; returns out. */
+const char *shape_text(struct shape shape, char out[SHAPE_TEXT_MAX]);
+
+/* Keeps "layer 4 (conv2d, line 17): ..." in diag and returns err. */
+__attribute__((format(printf, 4, 5))) enum cn_err layer_fault(const struct layer *layer,
+                                                              struct cn_diag *diag, enum cn_err err,
+                                                              const char *format, ...);
+
+/* Allocates a * b zeroed floats in the model's arena. */
+enum cn_err model_floats(struct model *model, float **out, size_t a, size_t b);
+
+/* Makes sure that scratch will hold count floats. */
+void model_claim_scratch(struct model *model, size_t count);
+
+/* Copies an example [channels, height, width] into channels-last at place b of the first layer. */
+void model_put_example(struct model *model, uint32_t b, const float *x);
+
+/* Runs prepare of all layers; call after the weights may have changed. */
+void model_prepare(struct model *model);
+
+/* Runs n examples, which were put, through all layers; gives the logits [n, outputs]. */
+const float *model_run(struct model *model, uint32_t n);
+
+#endif
