@@ -48,8 +48,9 @@ enum cn_err noise_discrete_gaussian(int64_t *out, size_t n, uint64_t sigma2_num,
  *                                         norms must be summed in double; and the products of both
  *
  * A Poisson batch is now and then larger than expected: batch_max must be a limit that the caller
- * enforces (10 standard deviations above the mean are never seen). Example: 430 in one chunk gives
- * 0.024; 1024 in chunks of 64 gives 0.010. */
+ * enforces (10 standard deviations above the mean are never seen). The count is of additions of
+ * whole gradients; docs/privacy.md, A1, says what that leaves to assume. Example: 430 in one chunk
+ * gives 0.024; 1024 in chunks of 64 gives 0.010. */
 double noise_slack(uint32_t batch_max, uint32_t chunk);
 
 /* Adds noise for DP-SGD to a sum of clipped gradients, in place, on a grid of integers.
