@@ -95,8 +95,7 @@ Test(guard, the_life_budget_ends_the_rounds_and_says_both_numbers)
     while (spend((struct round_id){{7}, round, 1}) == CN_OK)
         cr_assert_lt(++round, 20);
     cr_assert_gt(round, 1);
-    cr_assert_eq(guard_judge(&verdict, home, task, &(struct round_id){{7}, round, 1}),
-                 CN_E_BUDGET);
+    cr_assert_eq(guard_judge(&verdict, home, task, &(struct round_id){{7}, round, 1}), CN_E_BUDGET);
     cr_assert_not_null(strstr(verdict.reason, "limit for life is 2.500"), "%s", verdict.reason);
 }
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/trainer.h"
+
+#include <math.h>
+
+#include "client_fixture.h"
+#include "nn/safetensors.h"
+
+#define FEATURES 4
+
+static char base[] = "/tmp/cairn-trainer-test-XXXXXX";
+static char folder[sizeof base];
+static struct data_source source;
+static struct trainer trainer;
+static struct task *task;
+static struct cn_buf global_model;
+static struct trainer_job job;
+
+#define HEAD                                                                                       \
+    "task: t\nmodel:\n  input: [1, 1, 4]\n  layers:\n    - {type: dense, units: 2}\n"              \
+    "data: {classes: 2}\nsecure_aggregation: {update_range: 5}\n"                                  \
+    "rounds: {count: 2, cohort_min: 3, cohort_max: 4}\n"
+#define WITH_NOISE                                                                                 \
+    HEAD "training: {learning_rate: 0.5, steps: 4, batch: 100, sampling_rate: 0.5}\n"              \
+         "privacy: {unit: example, clip_norm: 1, noise_multiplier: 1, delta: 1.0e-5}\n"
+#define WITHOUT HEAD "training: {learning_rate: 0.1, epochs: 2, batch: 20}\nprivacy: {unit: none}\n"
+
+/* Rows whose label is the sign of the first feature. */
+static void write_data(unsigned rows, unsigned columns)
+{
+    char path[CN_PATH_MAX];
+    struct cn_buf text;
+
+    cn_buf_init(&text, 1 << 20);
+    for (unsigned k = 0; k < columns; k++)
+        cn_put_text(&text, "x%u,", k);
+    cn_put_text(&text, "y\n");
+    for (unsigned i = 0; i < rows; i++) {
+        for (unsigned k = 0; k < columns; k++)
+            cn_put_text(&text, "%s0.%u,", (i + (k ? i / (k + 1) : 0)) % 2 ? "-" : "", i % 9 + 1);
+        cn_put_text(&text, "%u\n", i % 2);
+    }
+    snprintf(path, sizeof path, "%s/data.csv", folder);
+    MUST(cn_file_write(path, text.data, text.len, 0600, NULL));
+    cn_buf_clear(&text);
+    snprintf(source.format, sizeof source.format, "csv");
+    snprintf(source.path, sizeof source.path, "%s", path);
+    snprintf(source.label, sizeof source.label, "y");
+}
+
+static void prepare(const char *text)
+{
+    struct cn_diag diag = {0};
+    char line[CN_DIAG_LINE_MAX];
+    struct model *model;
+
+    cr_assert_eq(task_parse(&task, text, strlen(text), "test", &diag), CN_OK, "%s",
+                 cn_diag_line(&diag, line));
+    MUST(task_model_new(&model, task, 1, NULL));
+    cn_buf_init(&global_model, safetensors_bytes_max(model));
+    MUST(safetensors_encode(&global_model, model, NULL));
+    model_free(model);
+    trainer_init(&trainer, &source);
+    job = (struct trainer_job){.trainer = &trainer,
+                               .task = task,
+                               .plan = task->hash,
+                               .model = global_model.data,
+                               .model_len = global_model.len};
+}
+
+static void open_it(void)
+{
+    memcpy(folder, base, sizeof base);
+    cr_assert_not_null(mkdtemp(folder));
+    write_data(200, FEATURES);
+}
+
+static void close_it(void)
+{
+    char command[CN_PATH_MAX];
+
+    trainer_job_clear(&job);
+    trainer_clear(&trainer);
+    cn_buf_clear(&global_model);
+    task_free(task);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(trainer, .init = open_it, .fini = close_it);
+
+static double norm(void)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < job.d; i++)
+        sum += (double)job.update[i] * job.update[i];
+    return sqrt(sum);
+}
+
+Test(trainer, an_update_is_finite_within_range_and_not_zero)
+{
+    prepare(WITHOUT);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(job.d, FEATURES * 2 + 2);
+    cr_assert_gt(norm(), 1e-4);
+    cr_assert_leq(norm(), 5.0 * (1 + 1e-6));
+    cr_assert_eq(job.examples, 400);
+}
+
+Test(trainer, under_privacy_only_the_device_itself_is_counted)
+{
+    prepare(WITH_NOISE);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(task_counters(task), 1);
+    cr_assert_eq(job.counters[TASK_COUNTER_DEVICES], 1);
+}
+
+Test(trainer, noise_is_fresh_in_every_run)
+{
+    float first[FEATURES * 2 + 2];
+
+    prepare(WITH_NOISE);
+    trainer_run(&job);
+    MUST(job.err);
+    memcpy(first, job.update, sizeof first);
+    trainer_job_clear(&job);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_neq(memcmp(first, job.update, sizeof first), 0);
+}
+
+/* Four steps of noise of deviation 1 * 1 * 0.5 / 100 on each of 10 coordinates: far from what the
+ * clipped gradients alone can do to them in the second run's comparison; here only that it is there
+ * at all: without noise two runs on one full batch would agree to rounding. */
+Test(trainer, noise_has_the_size_that_the_task_asks_for)
+{
+    double sum = 0;
+    const int runs = 60;
+
+    prepare(HEAD "training: {learning_rate: 1, steps: 1, batch: 200, sampling_rate: 1}\n"
+                 "privacy: {unit: example, clip_norm: 1.0e-3, noise_multiplier: 50, "
+                 "delta: 1.0e-5}\n");
+    for (int r = 0; r < runs; r++) {
+        trainer_run(&job);
+        MUST(job.err);
+        sum += norm() * norm();
+        trainer_job_clear(&job);
+    }
+    /* Expected square: 10 coordinates * (50 * 1e-3 / 200)^2 = 6.25e-7, slack under 5 percent more,
+     * the gradients' part at most 1e-6^2 * ... = 1e-6. Chi-square with 600 degrees of freedom: six
+     * deviations are 35 percent. */
+    cr_assert_gt(sum / runs, 6.25e-7 * 0.65);
+    cr_assert_lt(sum / runs, 6.25e-7 * 1.5 + 1e-6);
+}
+
+Test(trainer, a_missing_file_says_which)
+{
+    char line[CN_DIAG_LINE_MAX];
+
+    snprintf(source.path, sizeof source.path, "/nowhere/patients.csv");
+    prepare(WITHOUT);
+    trainer_run(&job);
+    cr_assert_eq(job.err, CN_E_NOT_FOUND);
+    cr_assert_not_null(strstr(cn_diag_line(&job.diag, line), "/nowhere/patients.csv"), "%s", line);
+    cr_assert_null(job.update);
+}
+
+Test(trainer, data_that_was_never_named_says_where_to_name_it)
+{
+    memset(&source, 0, sizeof source);
+    prepare(WITHOUT);
+    trainer_run(&job);
+    cr_assert_eq(job.err, CN_E_DATA);
+    cr_assert_not_null(strstr(job.diag.place, "client.yaml"));
+}
+
+Test(trainer, data_of_another_shape_is_refused)
+{
+    write_data(200, FEATURES + 1);
+    prepare(WITHOUT);
+    trainer_run(&job);
+    cr_assert_neq(job.err, CN_OK);
+    cr_assert_null(job.update);
+}
+
+Test(trainer, a_model_of_another_shape_is_refused)
+{
+    prepare(WITHOUT);
+    job.model_len -= 4;
+    trainer_run(&job);
+    cr_assert_neq(job.err, CN_OK);
+    cr_assert_null(job.update);
+}
+
+Test(trainer, a_training_that_diverges_gives_nothing_out)
+{
+    prepare("task: t\nmodel:\n  input: [1, 1, 4]\n  layers:\n"
+            "    - {type: dense, units: 8}\n    - {type: dense, units: 8}\n"
+            "    - {type: dense, units: 2}\n"
+            "data: {classes: 2}\nsecure_aggregation: {update_range: 5}\n"
+            "rounds: {count: 2, cohort_min: 3, cohort_max: 4}\n"
+            "training: {learning_rate: 1.0e+5, momentum: 0.9, epochs: 50, batch: 10}\n"
+            "privacy: {unit: none}\n");
+    trainer_run(&job);
+    cr_assert_eq(job.err, CN_E_DIVERGED, "%s", cn_err_text(job.err));
+    cr_assert_null(job.update);
+}
+
+Test(trainer, a_cancelled_training_gives_nothing_out)
+{
+    prepare(WITH_NOISE);
+    atomic_store(&job.cancel, true);
+    trainer_run(&job);
+    cr_assert_eq(job.err, CN_E_DEADLINE);
+    cr_assert_null(job.update);
+}
