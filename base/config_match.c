@@ -215,7 +215,7 @@ static enum cn_err match_value(const struct config_tree *tree, uint32_t node, st
             return CN_OK;
         return refuse_value(tree, node, diag, "a group of keys");
     default:
-        CN_ASSERT(!"a type that config.h says is not supported");
+        CN_ASSERT(false && "a type that config.h says is not supported");
         return CN_E_CONFIG;
     }
 }

@@ -200,13 +200,24 @@ static void place_of(const char *text, size_t offset, unsigned *line, unsigned *
     }
 }
 
+/* Whether a line, counted from 1, has a tab in front of its first word. The text has no final zero. */
+static bool tab_indents(const char *text, size_t len, unsigned line)
+{
+    size_t at = 0;
+
+    for (; at < len && line > 1; at++)
+        line -= text[at] == '\n';
+    while (at < len && text[at] == ' ')
+        at++;
+    return at < len && text[at] == '\t';
+}
+
 static enum cn_err refuse_yaml(struct builder *builder, const yaml_parser_t *parser,
                                const char *text, size_t len)
 {
     const struct config_tree *tree = builder->tree;
     unsigned line = (unsigned)parser->problem_mark.line + 1;
     unsigned column = (unsigned)parser->problem_mark.column + 1;
-    const char *start = text;
 
     if (parser->error == YAML_MEMORY_ERROR)
         return CN_E_NOMEM;
@@ -214,11 +225,7 @@ static enum cn_err refuse_yaml(struct builder *builder, const yaml_parser_t *par
         place_of(text, parser->problem_offset < len ? parser->problem_offset : len, &line, &column);
     cn_diag_set(builder->diag, tree->place, line, column, "this is not YAML: %s",
                 parser->problem ? parser->problem : "unreadable");
-    for (unsigned i = 1; i < line && start; i++) {
-        start = memchr(start, '\n', len - (size_t)(start - text));
-        start = start ? start + 1 : NULL;
-    }
-    if (start && memchr(start, '\t', strspn(start, " \t")))
+    if (tab_indents(text, len, line))
         cn_diag_hint(builder->diag, "indent with spaces, not with tabs");
     else
         cn_diag_hint(builder->diag, "look at the indentation, colons and quotes here and above");

@@ -38,6 +38,7 @@ add_compile_options($<$<CONFIG:Release>:-O2> $<$<CONFIG:Debug>:-O1>)
 # Hardening: position-independent programs whose relocations are read-only before main starts,
 # guarded stacks, checked library calls, and branch targets where the processor knows them.
 add_compile_options(-fstack-protector-strong)
+set(CMAKE_REQUIRED_FLAGS -Werror) # clang only warns of what the target does not have
 foreach(flag -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard)
     string(MAKE_C_IDENTIFIER "CAIRN_HAS${flag}" known)
     check_c_compiler_flag(${flag} ${known})
@@ -45,6 +46,7 @@ foreach(flag -fstack-clash-protection -fcf-protection=full -mbranch-protection=s
         add_compile_options(${flag})
     endif()
 endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
 
 if(CAIRN_SANITIZE)
