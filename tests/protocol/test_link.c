@@ -412,6 +412,7 @@ Test(link, turns_plain_garbage_away)
 {
     static struct raw raw;
 
+    w.limits = (struct link_limits){.close_ms = 100};
     world_start(&w);
     raw_open(&w, &raw);
     cr_assert_eq(send(raw.fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
@@ -691,13 +692,13 @@ Test(link, outlives_its_listener)
     world_stop(&w, &client);
 }
 
-Test(link, accepts_again_after_a_shortage_of_descriptors)
+/* Lets peers connect while no descriptor is left to accept them with, then lifts the limit. */
+static void run_short_of_descriptors(void)
 {
     static struct raw raw[3];
     struct rlimit was, none;
     int lowest;
 
-    world_start(&w);
     for (int i = 0; i < 3; i++)
         raw_open(&w, &raw[i]); /* connected by the kernel, not yet accepted */
     lowest = dup(0);
@@ -709,9 +710,35 @@ Test(link, accepts_again_after_a_shortage_of_descriptors)
     run_for(&w, 300);
     cr_assert_eq(w.accepted, 0);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
-    run_for(&w, 300);
+    run_for(&w, 500);
     for (int i = 0; i < 3; i++)
         raw_close(&raw[i]);
+}
+
+Test(link, accepts_again_after_a_shortage_of_descriptors)
+{
+    world_start(&w);
+    run_short_of_descriptors();
+    w.accepted = 0;
+    memset(w.ends, 0, sizeof w.ends);
+    world_pair(&w, &client);
+    world_stop(&w, &client);
+}
+
+Test(link, waits_and_listens_again_when_accepting_fails)
+{
+    struct rusage before, after;
+    uint16_t port;
+
+    world_start(&w);
+    port = link_listener_port(w.listener);
+    close(w.loop.emfile_fd); /* takes away what libuv helps itself with */
+    w.loop.emfile_fd = -1;
+    getrusage(RUSAGE_SELF, &before);
+    run_short_of_descriptors();
+    getrusage(RUSAGE_SELF, &after);
+    cr_assert_lt(after.ru_utime.tv_sec - before.ru_utime.tv_sec, 2, "does not spin");
+    cr_assert_eq(link_listener_port(w.listener), port);
     w.accepted = 0;
     memset(w.ends, 0, sizeof w.ends);
     world_pair(&w, &client);
