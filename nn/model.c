@@ -14,7 +14,7 @@
 
 #define MODEL_BYTES_MAX (SIZE_MAX / 4)
 /* What a micro-batch may fill when model_new chooses: it stays in a core's second-level cache. */
-#define BATCH_AUTO_FLOATS ((size_t)192 * 1024)
+#define BATCH_AUTO_FLOATS ((size_t)384 * 1024)
 #define BATCH_AUTO_MIN 8u
 #define BATCH_AUTO_MAX 256u
 

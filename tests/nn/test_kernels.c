@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "nn/kernels.h"
 
-#define ROOM 20000
+#define ROOM 12000
 
 struct pair {
     float got[ROOM], want[ROOM];
@@ -32,11 +32,15 @@ static void fill(uint64_t seed)
 
 static void expect_near(const struct kernels *set, const char *what, double tolerance)
 {
-    for (size_t i = 0; i < ROOM; i++)
-        cr_assert(fabs((double)out.got[i] - (double)out.want[i]) <=
-                      tolerance * (1.0 + fabs((double)out.want[i])),
-                  "%s %s: value %zu is %g and not %g", set->name, what, i, (double)out.got[i],
-                  (double)out.want[i]);
+    size_t bad = ROOM;
+
+    for (size_t i = 0; i < ROOM && bad == ROOM; i++)
+        if (!(fabs((double)out.got[i] - (double)out.want[i]) <=
+              tolerance * (1.0 + fabs((double)out.want[i]))))
+            bad = i;
+    if (bad < ROOM)
+        cr_assert_fail("%s %s: value %zu is %g and not %g", set->name, what, bad,
+                       (double)out.got[bad], (double)out.want[bad]);
     cr_assert_arr_eq(out.got_tap, out.want_tap, sizeof out.got_tap, "%s %s taps", set->name, what);
 }
 
@@ -69,11 +73,11 @@ static void check_gemm(const struct kernels *set)
         g.add = start == 2;
         set->gemm_nn(out.got + 1, in_a + 3, in_b + 1, &g);
         kernels_ref.gemm_nn(out.want + 1, in_a + 3, in_b + 1, &g);
-        expect_near(set, "gemm_nn", 1e-5);
+        expect_near(set, "gemm_nn", 5e-5);
         g.lda = g.m + 1;
         set->gemm_tn(out.got + 1, in_a + 3, in_b + 1, &g);
         kernels_ref.gemm_tn(out.want + 1, in_a + 3, in_b + 1, &g);
-        expect_near(set, "gemm_tn", 1e-5);
+        expect_near(set, "gemm_tn", 5e-5);
     }
 }
 
@@ -95,10 +99,10 @@ static void check_parts(const struct kernels *set)
         g.bias = i / 4 == 2 ? in_b : NULL;
         set->gemm_nn(out.got, in_a + 1, in_b, &g);
         kernels_ref.gemm_nn(out.want, in_a + 1, in_b, &g);
-        expect_near(set, "gemm_nn in parts", 1e-5);
+        expect_near(set, "gemm_nn in parts", 5e-5);
         set->gemm_tn(out.got, in_a + 1, in_b, &g);
         kernels_ref.gemm_tn(out.want, in_a + 1, in_b, &g);
-        expect_near(set, "gemm_tn in parts", 1e-5);
+        expect_near(set, "gemm_tn in parts", 5e-5);
     }
 }
 
