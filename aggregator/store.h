@@ -74,6 +74,8 @@ struct store_task {
     uint32_t attempt;          /* the last one tried of round published + 1; 0: none */
     enum store_task_state state;
     int64_t submitted_s;
+    double delta;   /* of its promise of privacy; 0: none is made */
+    double epsilon; /* of one device after all rounds; 0: none */
     char test[DATA_SOURCE_TEXT_MAX]; /* the operator's test data; empty: none */
     char note[STORE_REASON_MAX];     /* what the task is doing or waits for, in words */
 };
@@ -82,6 +84,7 @@ struct store_round {
     uint8_t task[TASK_ID_BYTES];
     uint32_t round, attempt;
     bool published;
+    bool charged; /* it counts for everybody's privacy budget, published or not */
     int64_t started_s, finished_s;
     uint32_t cohort, survivors;
     uint8_t model[HASH_BYTES];
@@ -192,6 +195,13 @@ enum cn_err store_round_add(struct store *store, const struct store_round *round
 typedef enum cn_err (*store_round_visit)(void *ctx, const struct store_round *round);
 enum cn_err store_round_list(struct store *store, const uint8_t task[TASK_ID_BYTES],
                              store_round_visit visit, void *ctx);
+
+/* How many rounds of all tasks have ended. */
+enum cn_err store_round_count(struct store *store, uint64_t *count);
+
+/* How many rounds of a task were charged. */
+enum cn_err store_round_charged(struct store *store, const uint8_t task[TASK_ID_BYTES],
+                                uint32_t *count);
 
 /* Gives the oldest published round whose task has test data and which was not evaluated.
  * CN_E_NOT_FOUND. */
