@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/csv.h"
+#include "scratch.h"
+
+TestSuite(csv, .init = scratch_make, .fini = scratch_remove);
+
+static enum cn_err load(struct dataset *set, const char *text, const char *label,
+                        const struct data_form *form, struct cn_diag *diag)
+{
+    memset(diag, 0, sizeof *diag);
+    return csv_load(set, scratch_text("t.csv", text), label, form, diag);
+}
+
+/* Loading fails with this error at line:column, with words that hold part. */
+static void refuses(const char *text, const char *label, const struct data_form *form,
+                    enum cn_err err, const char *part)
+{
+    char line[CN_DIAG_LINE_MAX];
+    struct cn_diag diag;
+    struct dataset set;
+    enum cn_err got = load(&set, text, label, form, &diag);
+
+    cr_assert_eq(got, err, "got %s for '%.40s'", cn_err_name(got), text);
+    cn_diag_line(&diag, line);
+    cr_assert(strstr(line, part), "'%s' lacks '%s'", line, part);
+    cr_assert(!set.x && !set.y && set.n == 0);
+}
+
+Test(csv, loads_numbers_and_numbered_labels)
+{
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "a,y,b\n1,2,3\n-1.5e1,0, 4 \n", "y", NULL, &diag), CN_OK);
+    cr_assert(set.n == 2 && set.channels == 1 && set.height == 1 && set.width == 2);
+    cr_assert(set.classes == 3 && set.y[0] == 2 && set.y[1] == 0);
+    cr_assert(set.x[0] == 1 && set.x[1] == 3 && set.x[2] == -15 && set.x[3] == 4);
+    dataset_free(&set);
+}
+
+Test(csv, finds_the_label_by_number)
+{
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "a,b,c\n7,8,1\n", "3", NULL, &diag), CN_OK);
+    cr_assert(set.width == 2 && set.y[0] == 1 && set.x[1] == 8);
+    dataset_free(&set);
+    refuses("a,b,c\n7,8,1\n", "4", NULL, CN_E_CONFIG, "label column 4, but there are 3 columns");
+    refuses("a,b,c\n7,8,1\n", "0", NULL, CN_E_CONFIG, "no column '0'");
+}
+
+Test(csv, maps_words_in_sorted_order)
+{
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "x,y\n1,pear\n2,apple\n3,pear\n4,fig\n", "y", NULL, &diag), CN_OK);
+    cr_assert(set.classes == 3 && set.y[0] == 2 && set.y[1] == 0 && set.y[2] == 2 && set.y[3] == 1);
+    dataset_free(&set);
+}
+
+Test(csv, maps_words_by_the_tasks_names)
+{
+    static const char *const names[] = {"pear", "apple", "fig"};
+    struct data_form form = {.classes = 3, .labels = names, .label_count = 3};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "x,y\n1,fig\n2,pear\n", "y", &form, &diag), CN_OK);
+    cr_assert(set.classes == 3 && set.y[0] == 2 && set.y[1] == 0);
+    dataset_free(&set);
+    refuses("x,y\n1,fig\n2,aple\n", "y", &form, CN_E_DATA, "t.csv:3:3: label 'aple' is none of");
+    refuses("x,y\n1,fig\n2,aple\n", "y", &form, CN_E_DATA, "did you mean 'apple'?");
+}
+
+Test(csv, refuses_words_that_devices_would_number_differently)
+{
+    struct data_form form = {.classes = 3};
+
+    refuses("x,y\n1,b\n2,a\n", "y", &form, CN_E_DATA, "2 different labels, the task has 3 classes");
+}
+
+Test(csv, refuses_a_numbered_label_out_of_range_with_its_place)
+{
+    struct data_form form = {.classes = 2};
+
+    refuses("x,y\n1,0\n1,2\n", "y", &form, CN_E_DATA, "t.csv:3:3: label 2, expected 0 to 1");
+}
+
+Test(csv, takes_only_the_columns_of_the_form_in_its_order)
+{
+    struct data_column columns[] = {{(char[]){"b"}, 10, 2}, {(char[]){"a"}, 0, 1}};
+    struct data_form form = {.width = 2, .columns = columns, .column_count = 2};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "note,a,y,b\nn/a,5,1,14\n", "y", &form, &diag), CN_OK);
+    cr_assert(set.width == 2 && set.x[0] == 2 && set.x[1] == 5);
+    dataset_free(&set);
+    refuses("a,y,bb\n1,1,1\n", "y", &form, CN_E_CONFIG, "no column 'b' in the header");
+    refuses("a,b\n1,1\n", "b", &form, CN_E_CONFIG, "both a feature and the label");
+}
+
+Test(csv, reads_quotes_line_ends_and_marks)
+{
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "\xef\xbb\xbf\"a\"\"b\",y\r\n\"1\",\"x,\ny\"\r\n\n2,z\r\n", "y", NULL,
+                      &diag),
+                 CN_OK);
+    cr_assert(set.n == 2 && set.classes == 2 && set.y[0] == 0 && set.y[1] == 1);
+    dataset_free(&set);
+    cr_assert_eq(load(&set, "\"a\"\"b\",y\n1,1", "a\"b", NULL, &diag), CN_OK);
+    dataset_free(&set);
+}
+
+Test(csv, reads_gzip)
+{
+    static const char text[] = "x,y\n1,0\n2,1\n";
+    struct dataset set;
+
+    cr_assert_eq(csv_load(&set, scratch_gzip("t.csv.gz", text, sizeof text - 1), "y", NULL, NULL),
+                 CN_OK);
+    cr_assert_eq(set.n, 2);
+    dataset_free(&set);
+}
+
+Test(csv, tells_what_is_not_a_number)
+{
+    refuses("age,y\n1,0\n4x,0\n", "y", NULL, CN_E_DATA,
+            "t.csv:3:1: column 'age': '4x' is not a number");
+    refuses("y,age\n\xc3\xa4,0x10\n", "y", NULL, CN_E_DATA, "t.csv:2:3: column 'age': '0x10'");
+    refuses("y,age\n1,inf\n", "y", NULL, CN_E_DATA, "'inf' is not a number");
+    refuses("y,age\n1,1e400\n", "y", NULL, CN_E_DATA, "'1e400' is not a number");
+    refuses("y,age\n1,1e300\n", "y", NULL, CN_E_DATA, "'1e300' is too large");
+    refuses("y,age\n1,1 2\n", "y", NULL, CN_E_DATA, "'1 2' is not a number");
+    refuses("y,age\n1,\x1b[31m\n", "y", NULL, CN_E_DATA, "\\x1b[31m");
+}
+
+Test(csv, refuses_missing_values_and_says_what_to_do)
+{
+    static const char *const missing[] = {"", " ", "NA", "nan", "?", "null"};
+
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "y,age\n1,%s\n", missing[i]);
+        refuses(text, "y", NULL, CN_E_DATA, "t.csv:2:3: column 'age': no value");
+        refuses(text, "y", NULL, CN_E_DATA, "fill them or leave the record out");
+    }
+    refuses("y,age\n,1\n", "y", NULL, CN_E_DATA, "t.csv:2:1: column 'y': no label");
+}
+
+Test(csv, tells_records_of_another_length)
+{
+    refuses("a,b,y\n1,2,3\n1,2\n", "y", NULL, CN_E_DATA,
+            "t.csv:3:1: 2 fields, the header has 3 columns");
+    refuses("a,b,y\n1,2,3,4\n", "y", NULL, CN_E_DATA, "t.csv:2:1: 4 fields");
+}
+
+Test(csv, tells_broken_quotes_with_their_place)
+{
+    refuses("a,y\n1,\"2\n3,4\n", "y", NULL, CN_E_DATA, "t.csv:2:3: the quote never ends");
+    refuses("a,y\n1,2\"3\n", "y", NULL, CN_E_DATA, "t.csv:2:4: a quote inside a field");
+    refuses("a,y\n1,\"2\"3\n", "y", NULL, CN_E_DATA, "t.csv:2:6: text behind a closing quote");
+    refuses("a,y\n1,2\r3\n", "y", NULL, CN_E_DATA, "a carriage return inside a line");
+}
+
+Test(csv, refuses_files_that_are_no_text)
+{
+    struct dataset set;
+    struct cn_diag diag = {0};
+
+    cr_assert_eq(csv_load(&set, scratch_file("z", "a,y\n1,\0\n", 8), "y", NULL, &diag), CN_E_DATA);
+    cr_assert(strstr(diag.text, "zero byte") && diag.line == 2 && diag.column == 3);
+}
+
+Test(csv, tells_headers_that_do_not_do)
+{
+    refuses("", "y", NULL, CN_E_DATA, "the file is empty");
+    refuses("\n\n", "y", NULL, CN_E_DATA, "the file is empty");
+    refuses("only\n1\n", "y", NULL, CN_E_DATA, "one column");
+    refuses("a,y\n", "y", NULL, CN_E_DATA, "no records behind the header");
+    refuses("a,a,y\n1,1,1\n", "y", NULL, CN_E_DATA, "columns 1 and 2 have the same name 'a'");
+    refuses("a,outcome\n1,1\n", "outcone", NULL, CN_E_CONFIG, "did you mean 'outcome'?");
+}
+
+Test(csv, refuses_another_number_of_columns_than_expected)
+{
+    struct data_form form = {.channels = 1, .height = 1, .width = 3};
+
+    refuses("a,y\n1,1\n", "y", &form, CN_E_SHAPE, "1 x 1 x 1");
+}
+
+Test(csv, bounds_fields_columns_and_labels)
+{
+    size_t room = (size_t)4 << 20;
+    char *text = malloc(room);
+    size_t len = 0;
+
+    cr_assert(text);
+    len = (size_t)sprintf(text, "a,y\n1,");
+    memset(text + len, 'x', CSV_FIELD_BYTES_MAX + 1);
+    strcpy(text + len + CSV_FIELD_BYTES_MAX + 1, "\n");
+    refuses(text, "y", NULL, CN_E_TOO_LARGE, "t.csv:2:3: the field or its record is larger");
+    for (len = 0; len < DATA_COLUMNS_MAX + 1; len++)
+        text[len] = ',';
+    text[len] = '\0';
+    refuses(text, "y", NULL, CN_E_DATA, "more than 4096 fields");
+    len = (size_t)sprintf(text, "a,y\n");
+    for (unsigned i = 0; i <= CSV_LABELS_MAX; i++)
+        len += (size_t)sprintf(text + len, "1,w%u\n", i);
+    refuses(text, "y", NULL, CN_E_TOO_LARGE, "t.csv:4098:3: more than 4096 labels");
+    free(text);
+}
+
+Test(csv, grows_with_the_file)
+{
+    size_t n = 5000, len = 0;
+    char *text = malloc(n * 16);
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert(text);
+    len = (size_t)sprintf(text, "a,y\n");
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)sprintf(text + len, "%zu,%zu\n", i, i % 3);
+    cr_assert_eq(load(&set, text, "y", NULL, &diag), CN_OK);
+    cr_assert(set.n == n && set.x[4999] == 4999 && set.y[4999] == 4999 % 3);
+    dataset_free(&set);
+    free(text);
+}
+
+Test(csv, tells_a_missing_file)
+{
+    struct cn_diag diag = {0};
+    struct dataset set;
+
+    cr_assert_eq(csv_load(&set, scratch_path("none.csv"), "y", NULL, &diag), CN_E_NOT_FOUND);
+    cr_assert(diag.hint[0]);
+}
