@@ -212,14 +212,17 @@ static void suggest(const struct task *task, struct cn_diag *diag)
 {
     uint32_t fits = rounds_that_fit(task);
     struct accountant_event event;
+    char rounds[32] = "not even one round fits";
 
+    if (fits)
+        snprintf(rounds, sizeof rounds, "%u round%s", fits, fits == 1 ? " fits" : "s fit");
     (void)task_round_event(task, &event);
     event.steps *= task->rounds.count;
     if (accountant_calibrate(&event, task->privacy.epsilon_max, task->privacy.delta) == CN_OK)
-        cn_diag_hint(diag, "%u rounds fit, or all of them with noise_multiplier %.4f", fits,
+        cn_diag_hint(diag, "%s, or all of them with noise_multiplier %.4f", rounds,
                      event.noise_multiplier + 5e-5);
     else
-        cn_diag_hint(diag, "%u rounds fit", fits);
+        cn_diag_hint(diag, "%s", rounds);
 }
 
 enum cn_err task_check_budget(struct task *task, const char *place, struct cn_diag *diag)
