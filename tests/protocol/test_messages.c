@@ -370,6 +370,24 @@ Test(messages, say_when_buffer_or_arena_is_full)
     bench_clear(&b);
 }
 
+/* Computed with Python's hashlib from docs/protocol.md. */
+Test(messages, bind_a_round_as_the_documentation_says)
+{
+    static const uint8_t expected[HASH_BYTES] = {0xf8, 0x92, 0x9e, 0x80, 0x83, 0x45, 0xce, 0xc2,
+                                                 0x0a, 0xe0, 0x95, 0xff, 0x9d, 0xcd, 0xd2, 0x15,
+                                                 0x40, 0x1e, 0x91, 0xe3, 0xb3, 0xa8, 0xbf, 0xcf,
+                                                 0x97, 0xb4, 0x2a, 0x73, 0xe5, 0xc1, 0x35, 0x0b};
+    struct round_id id = {.round = 1, .attempt = 2};
+    uint8_t plan[HASH_BYTES], model[HASH_BYTES], binding[HASH_BYTES];
+
+    for (uint8_t i = 0; i < TASK_ID_BYTES; i++)
+        id.task[i] = i;
+    memset(plan, 1, sizeof plan);
+    memset(model, 2, sizeof model);
+    round_binding(binding, &id, plan, model);
+    cr_assert_eq(memcmp(binding, expected, sizeof binding), 0);
+}
+
 Test(messages, bind_a_round_to_all_of_its_parts)
 {
     uint8_t plan[HASH_BYTES] = {1}, model[HASH_BYTES] = {2}, first[HASH_BYTES], other[HASH_BYTES];
