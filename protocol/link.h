@@ -20,7 +20,7 @@
 
 #define LINK_PIN_BYTES 32      /* SHA-256 of the certificate's SubjectPublicKeyInfo */
 #define LINK_EXPORTER_BYTES 32 /* RFC 5705, label "EXPORTER-cairn-device" */
-#define LINK_QUEUE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* written and not yet taken by the kernel */
+#define LINK_QUEUE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* sent, not yet taken by the kernel */
 
 struct link;
 struct link_tls; /* keys and settings of one side; shared by its links */
@@ -51,8 +51,8 @@ struct link_limits {
     uint32_t frame_ms;     /* for a frame that has begun to be complete (30 s) */
 };
 
-/* Makes a server's TLS side from PEM files (Ed25519 key). With diag: CN_E_NOT_FOUND; CN_E_CONFIG when
- * others may read the key, when it is of another kind or does not belong to the certificate;
+/* Makes a server's TLS side from PEM files (Ed25519 key). With diag: CN_E_NOT_FOUND; CN_E_CONFIG
+ * when others may read the key, when it is of another kind or does not belong to the certificate;
  * CN_E_TLS. Here and below: SIGPIPE is ignored from now on unless the program has a handler. */
 enum cn_err link_tls_server(struct link_tls **out, const char *certificate_path,
                             const char *key_path, struct cn_diag *diag);
@@ -71,12 +71,12 @@ void link_tls_pin(const struct link_tls *tls, uint8_t pin[LINK_PIN_BYTES]);
 enum cn_err link_tls_generate(const char *certificate_path, const char *key_path,
                               const char *common_name, struct cn_diag *diag);
 
-/* Listens; port 0 takes a free one. host is an address or a name; "::" takes IPv6 and IPv4 at all of
- * the machine's addresses, "0.0.0.0" IPv4. accepted is called for every new connection before TLS:
- * it fills events and ctx for the link, or returns false to shut it. At most links_max at a time: one
- * more is closed at once. Without descriptors left it waits, 0.1 to 5 s, and listens again. With
- * diag: CN_E_BUSY when the address is in use, CN_E_CONFIG when it is not this machine's or not
- * allowed, CN_E_IO. */
+/* Listens; port 0 takes a free one. host is an address or a name; "::" takes IPv6 and IPv4 at all
+ * of the machine's addresses, "0.0.0.0" IPv4. accepted is called for every new connection before
+ * TLS: it fills events and ctx for the link, or returns false to shut it. At most links_max at a
+ * time: one more is closed at once. Without descriptors left it waits, 0.1 to 5 s, and listens
+ * again. With diag: CN_E_BUSY when the address is in use, CN_E_CONFIG when it is not this machine's
+ * or not allowed, CN_E_IO. */
 struct link_accept {
     bool (*accepted)(void *ctx, struct link *link, struct link_events *events, void **link_ctx);
     void *ctx;
@@ -92,15 +92,15 @@ uint16_t link_listener_port(const struct link_listener *listener);
 void link_listener_close(struct link_listener *listener);
 
 /* Starts connecting (name look-up included; of several addresses the first that answers); the
- * outcome is opened or closed: CN_E_AUTH when the server is not the pinned one, CN_E_TLS, CN_E_CLOSED
- * when it can not be reached, CN_E_DEADLINE. CN_E_CONFIG for a host or port that can not be, CN_E_NOMEM;
- * nothing follows then. */
+ * outcome is opened or closed: CN_E_AUTH when the server is not the pinned one, CN_E_TLS,
+ * CN_E_CLOSED when it can not be reached, CN_E_DEADLINE. CN_E_CONFIG for a host or port that can
+ * not be, CN_E_NOMEM; nothing follows then. */
 enum cn_err link_connect(struct link **out, uv_loop_t *loop, struct link_tls *tls, const char *host,
                          uint16_t port, const struct link_events *events, void *ctx,
                          const struct link_limits *limits);
 
-/* Queues one message; what is queued within one callback leaves in one write. CN_E_TOO_LARGE when the
- * queue is full (nothing is queued then), CN_E_STATE before opened, CN_E_CLOSED; errors of
+/* Queues one message; what is queued within one callback leaves in one write. CN_E_TOO_LARGE when
+ * the queue is full (nothing is queued then), CN_E_STATE before opened, CN_E_CLOSED; errors of
  * message_encode. */
 enum cn_err link_send(struct link *link, const struct message *message);
 
@@ -118,8 +118,9 @@ const char *link_peer(const struct link *link);
 
 void link_set_ctx(struct link *link, void *ctx);
 
-/* Sends BYE after what is queued, closes when it has left or close_ms are over; closed follows, with
- * CN_E_CLOSED and text. Nothing that comes is reported any more. Before opened: closes at once. */
+/* Sends BYE after what is queued, closes when it has left or close_ms are over; closed follows,
+ * with CN_E_CLOSED and text. Nothing that comes is reported any more. Before opened: closes at
+ * once. */
 void link_bye(struct link *link, enum bye_code code, const char *text);
 
 /* Closes at once; closed follows (never inside this call). */

@@ -42,7 +42,7 @@
     X(SHARES,     shares)    /* device:     sealed shares for every neighbour */ \
     X(INBOX,      inbox)     /* aggregator: sealed shares from the neighbours; now mask */ \
     X(UPLOAD,     upload)    /* device:     my masked vector is this blob; where shall I go on? */ \
-    X(RESUME,     resume)    /* aggregator: go on from this offset; offset == bytes: I have it all */ \
+    X(RESUME,     resume)    /* aggregator: from this offset on; offset == bytes: I have it all */ \
     X(SURVIVORS,  survivors) /* aggregator: whose masked vectors are in the sum */ \
     X(VOUCH,      vouch)     /* device:     my signature under the survivors */ \
     X(VOUCHES,    vouches)   /* aggregator: the neighbours' signatures */ \
@@ -64,7 +64,7 @@ enum message_type {
 /* Which run of which round of which task; an abandoned round is tried again as the next attempt. */
 struct round_id {
     uint8_t task[TASK_ID_BYTES];
-    uint32_t round; /* from 1 */
+    uint32_t round;   /* from 1 */
     uint32_t attempt; /* from 1 */
 };
 
@@ -76,17 +76,17 @@ void round_binding(uint8_t out[HASH_BYTES], const struct round_id *id,
 bool round_id_equal(const struct round_id *a, const struct round_id *b);
 
 enum bye_code {
-    BYE_DONE = 0,     /* nothing is wrong; come back when you like */
-    BYE_AUTH,         /* the certificate or the proof does not verify; coming back is useless */
-    BYE_UNKNOWN,      /* not enrolled here: join first */
-    BYE_EXPIRED,      /* the invitation's time is over */
-    BYE_USED,         /* the invitation has no uses left */
-    BYE_REVOKED,      /* the operator shut this device out */
-    BYE_VERSION,      /* no protocol version in common */
-    BYE_PROTOCOL,     /* malformed or out of turn */
-    BYE_BUSY,         /* too many connections; come back later */
-    BYE_REPLACED,     /* the same device connected again */
-    BYE_STOPPING,     /* the process is being stopped; come back soon */
+    BYE_DONE = 0, /* nothing is wrong; come back when you like */
+    BYE_AUTH,     /* the certificate or the proof does not verify; coming back is useless */
+    BYE_UNKNOWN,  /* not enrolled here: join first */
+    BYE_EXPIRED,  /* the invitation's time is over */
+    BYE_USED,     /* the invitation has no uses left */
+    BYE_REVOKED,  /* the operator shut this device out */
+    BYE_VERSION,  /* no protocol version in common */
+    BYE_PROTOCOL, /* malformed or out of turn */
+    BYE_BUSY,     /* too many connections; come back later */
+    BYE_REPLACED, /* the same device connected again */
+    BYE_STOPPING, /* the process is being stopped; come back soon */
     BYE_CODE_COUNT
 };
 
@@ -101,19 +101,19 @@ enum decline_code {
 
 struct message_hello {
     uint32_t version_min, version_max;
-    bool enrol;                    /* the first time: count this against the invitation */
+    bool enrol; /* the first time: count this against the invitation */
     struct certificate certificate;
-    uint8_t proof[SIGN_BYTES];     /* device's signature over the TLS exporter, label MESSAGE_PROOF_LABEL */
+    uint8_t proof[SIGN_BYTES]; /* over the TLS exporter, label MESSAGE_PROOF_LABEL */
     char software[MESSAGE_TEXT_MAX];
-    uint8_t ledger_head[HASH_BYTES]; /* the aggregator's ledger as the device saw it last; zeros: never */
+    uint8_t ledger_head[HASH_BYTES]; /* the aggregator's, as seen last; zeros: never */
     uint64_t ledger_count;
 };
 #define MESSAGE_PROOF_LABEL "cairn-tls-proof"
 
 struct message_welcome {
     uint32_t version;
-    uint32_t heartbeat_ms;   /* silence after which a PING is due */
-    int64_t now_s;           /* the aggregator's wall clock */
+    uint32_t heartbeat_ms;                 /* silence after which a PING is due */
+    int64_t now_s;                         /* the aggregator's wall clock */
     uint8_t aggregator[SIGN_PUBLIC_BYTES]; /* its ledger's key */
     uint8_t ledger_head[HASH_BYTES];
     uint64_t ledger_count;
@@ -121,12 +121,12 @@ struct message_welcome {
 
 struct message_offer {
     struct round_id id;
-    uint8_t plan[HASH_BYTES];  /* blob: the task file's text */
+    uint8_t plan[HASH_BYTES]; /* blob: the task file's text */
     uint64_t plan_bytes;
     uint8_t model[HASH_BYTES]; /* blob: the global model as safetensors */
     uint64_t model_bytes;
-    uint32_t rounds;           /* of the task, altogether */
-    uint32_t train_ms;         /* time until READY is too late */
+    uint32_t rounds;   /* of the task, altogether */
+    uint32_t train_ms; /* time until READY is too late */
 };
 
 struct message_accept {
@@ -247,8 +247,8 @@ struct message {
 const char *message_name(enum message_type type);
 
 /* Appends the message's bytes. CN_E_TOO_LARGE when they would pass MESSAGE_BYTES_MAX or a count or
- * text its maximum; CN_E_STATE for what no message may say: a number out of its range, survivors out
- * of order. out is then as it was before, but a buffer that failed stays failed. */
+ * text its maximum; CN_E_STATE for what no message may say: a number out of its range, survivors
+ * out of order. out is then as it was before, but a buffer that failed stays failed. */
 enum cn_err message_encode(struct cn_buf *out, const struct message *message);
 
 /* Reads one message from all of bytes. Arrays live in arena, chunk bytes are a view into bytes.

@@ -33,7 +33,7 @@ struct transfer_in {
     uint8_t hash[HASH_BYTES];
     uint8_t *bytes; /* [len], owned */
     uint64_t len;
-    uint64_t at; /* bytes that are there; the offset to resume from */
+    uint64_t at;          /* bytes that are there; the offset to resume from */
     struct hash *running; /* over the bytes that are there, owned */
 };
 
@@ -45,7 +45,8 @@ enum cn_err transfer_in_start(struct transfer_in *in, const uint8_t hash[HASH_BY
 /* Takes a chunk. One that lies before `at` whole is ignored (a repeat); a gap, an overlap, another
  * blob or one past the end is CN_E_UNEXPECTED, and nothing changes. *done when this chunk completes
  * the blob and its hash is right; CN_E_AUTH when it is wrong (the bytes are dropped, at is 0). */
-enum cn_err transfer_in_chunk(struct transfer_in *in, const struct message_chunk *chunk, bool *done);
+enum cn_err transfer_in_chunk(struct transfer_in *in, const struct message_chunk *chunk,
+                              bool *done);
 
 /* Frees; zeroed or cleared before is fine. To keep the bytes, take in->bytes and set it to NULL. */
 void transfer_in_clear(struct transfer_in *in);
