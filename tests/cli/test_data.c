@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_world.h"
+
+#include "data/idx.h"
+
+TestSuite(data, .init = scratch_make, .fini = world_clear);
+
+#define N 50
+
+/* Fifty images of 2 x 2 whose pixels name them, labelled 0 to 4 in turn. */
+static void make_images(void)
+{
+    static uint8_t pixels[N * 4], labels[N];
+    struct idx x = {.bytes = pixels, .dims = {N, 2, 2}, .dim_count = 3};
+    struct idx y = {.bytes = labels, .dims = {N}, .dim_count = 1};
+
+    for (unsigned i = 0; i < N; i++) {
+        memset(pixels + (size_t)4 * i, (int)i, 4);
+        labels[i] = (uint8_t)(i % 5);
+    }
+    cr_assert_eq(idx_save(scratch_path("x.gz"), &x, NULL), CN_OK);
+    cr_assert_eq(idx_save(scratch_path("y.gz"), &y, NULL), CN_OK);
+}
+
+static int split(const char *out, const char *extra)
+{
+    return world_runf("data split --data idx:%s/x.gz,%s/y.gz --out %s/%s %s", scratch_folder,
+                      scratch_folder, scratch_folder, out, extra);
+}
+
+/* Adds which examples a part holds; labels must have come along. */
+static void gather(bool seen[N], const char *folder, unsigned part, size_t each)
+{
+    char name[64];
+    struct idx x, y;
+
+    snprintf(name, sizeof name, "%s/part-%u-images.gz", folder, part);
+    cr_assert_eq(idx_load(&x, scratch_path(name), NULL), CN_OK);
+    snprintf(name, sizeof name, "%s/part-%u-labels.gz", folder, part);
+    cr_assert_eq(idx_load(&y, scratch_path(name), NULL), CN_OK);
+    cr_assert(x.dims[0] == each && y.dims[0] == each && x.dims[1] == 2 && x.dims[2] == 2);
+    for (size_t i = 0; i < each; i++) {
+        unsigned which = x.bytes[4 * i];
+
+        cr_assert(which < N && !seen[which] && y.bytes[i] == which % 5);
+        seen[which] = true;
+    }
+    idx_free(&x);
+    idx_free(&y);
+}
+
+Test(data, splits_into_parts_that_hold_everything_once)
+{
+    static const char *const ways[] = {"", " --dirichlet 0.5"};
+
+    make_images();
+    for (size_t way = 0; way < 2; way++) {
+        bool seen[N] = {false};
+        size_t count = 0;
+
+        cr_assert_eq(split("out", way ? "--parts 7 --dirichlet 0.5" : "--parts 7"), 0);
+        SAYS(world_out, "7 parts of 7 examples each");
+        for (unsigned part = 1; part <= 7; part++)
+            gather(seen, "out", part, 7);
+        for (size_t i = 0; i < N; i++)
+            count += seen[i];
+        cr_assert_eq(count, 49, "%s", ways[way]);
+    }
+}
+
+Test(data, splits_the_same_way_for_the_same_seed)
+{
+    bool one[N] = {false}, two[N] = {false}, three[N] = {false};
+
+    make_images();
+    cr_assert_eq(split("a", "--parts 5 --dirichlet 1 --seed 3"), 0);
+    cr_assert_eq(split("b", "--parts 5 --dirichlet 1 --seed 3"), 0);
+    cr_assert_eq(split("c", "--parts 5 --dirichlet 1 --seed 4"), 0);
+    gather(one, "a", 1, 10);
+    gather(two, "b", 1, 10);
+    gather(three, "c", 1, 10);
+    cr_assert(memcmp(one, two, sizeof one) == 0 && memcmp(one, three, sizeof one) != 0);
+}
+
+Test(data, says_the_split_in_json)
+{
+    json_t *answer, *parts, *counts;
+    json_int_t sum = 0;
+
+    make_images();
+    cr_assert_eq(split("out", "--parts 4 --dirichlet 1 --json"), 0);
+    answer = world_json();
+    parts = json_object_get(answer, "parts");
+    cr_assert_eq(json_array_size(parts), 4);
+    cr_assert_eq(json_integer_value(json_object_get(answer, "each")), 12);
+    cr_assert_eq(json_integer_value(json_object_get(answer, "left_over")), 2);
+    counts = json_object_get(json_array_get(parts, 3), "counts");
+    for (size_t c = 0; c < 5; c++)
+        sum += json_integer_value(json_array_get(counts, c));
+    cr_assert_eq(sum, 12);
+    cr_assert_eq(world_runf("data inspect --data %s --json",
+                            json_string_value(json_object_get(json_array_get(parts, 3), "data"))),
+                 0);
+    json_decref(answer);
+    json_decref(world_json());
+}
+
+Test(data, refuses_splits_that_make_no_sense)
+{
+    make_images();
+    cr_assert_eq(split("out", "--parts 51"), 2);
+    SAYS(world_err, "51 parts of 50 examples");
+    cr_assert_eq(split("out", "--parts 0"), 2);
+    cr_assert_eq(split("out", "--parts 2 --dirichlet 0"), 2);
+    cr_assert_eq(world_runf("data split --data csv:t,label=y --parts 2 --out %s", scratch_folder),
+                 2);
+    SAYS(world_err, "only idx:IMAGES,LABELS");
+    cr_assert_eq(world_runf("data split --data idx:%s/y.gz,%s/x.gz --parts 2 --out %s/o",
+                            scratch_folder, scratch_folder, scratch_folder), 3);
+    SAYS(world_err, "one label for each");
+    scratch_text("file", "");
+    cr_assert_eq(split("file/out", "--parts 2"), 3);
+}
+
+Test(data, inspects_images_and_tables)
+{
+    json_t *answer;
+
+    make_images();
+    cr_assert_eq(world_runf("data inspect --data idx:%s/x.gz,%s/y.gz", scratch_folder,
+                            scratch_folder), 0);
+    SAYS(world_out, "examples   50");
+    SAYS(world_out, "1 x 2 x 2");
+    scratch_text("t.csv", "a,b,y\n1,3,0\n5,3,1\n");
+    cr_assert_eq(world_runf("data inspect --data csv:%s/t.csv,label=y --json", scratch_folder), 0);
+    answer = world_json();
+    cr_assert_eq(json_integer_value(json_object_get(answer, "examples")), 2);
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "mean")), 3, 1e-9);
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "deviation")), 1.41421356, 1e-6);
+    cr_assert_eq(json_integer_value(json_array_get(json_object_get(answer, "counts"), 1)), 1);
+    json_decref(answer);
+}
+
+Test(data, tells_faults_of_files_with_their_place)
+{
+    scratch_text("t.csv", "a,y\n1,0\nx,1\n");
+    cr_assert_eq(world_runf("data inspect --data csv:%s/t.csv,label=y", scratch_folder), 3);
+    SAYS(world_err, "t.csv:3:1: column 'a': 'x' is not a number");
+    cr_assert_eq(world_runf("data inspect --data csv:%s/t.csv,label=y --json", scratch_folder), 3);
+    json_decref(world_json());
+    cr_assert_eq(world_run("data inspect --data nothing"), 2);
+}
