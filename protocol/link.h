@@ -76,7 +76,7 @@ enum cn_err link_tls_generate(const char *certificate_path, const char *key_path
  * TLS: it fills events and ctx for the link, or returns false to shut it. At most links_max at a
  * time: one more is closed at once. Without descriptors left it waits, 0.1 to 5 s, and listens
  * again. With diag: CN_E_BUSY when the address is in use, CN_E_CONFIG when it is not this machine's
- * or not allowed, CN_E_IO. */
+ * or not allowed, CN_E_IO; the loop has then to run once before it can be closed. */
 struct link_accept {
     bool (*accepted)(void *ctx, struct link *link, struct link_events *events, void **link_ctx);
     void *ctx;
