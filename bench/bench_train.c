@@ -3,8 +3,8 @@
  *
  *   bench_train [seconds] [micro-batch]
  *
- * The model: conv 1->16 8x8 stride 2 padding 2, tanh, max-pool 2 stride 1, conv 16->32 4x4 stride 2,
- * tanh, max-pool 2 stride 1, flatten, dense 512->32, tanh, dense 32->10; 26,010 parameters. */
+ * The model: conv 1->16 8x8 stride 2 padding 2, tanh, max-pool 2 stride 1, conv 16->32 4x4 stride
+ * 2, tanh, max-pool 2 stride 1, flatten, dense 512->32, tanh, dense 32->10; 26,010 parameters. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -102,8 +102,11 @@ static void run(struct model *model, const struct dataset *data, const struct cn
                 double seconds)
 {
     struct train_options plain = {.learning_rate = 1e-3, .batch = 256, .steps = 20};
-    struct train_options clipped = {.learning_rate = 1e-3, .sampling_rate = 0.125, .steps = 20,
-                                    .clip_norm = 0.1, .expected_batch = 256};
+    struct train_options clipped = {.learning_rate = 1e-3,
+                                    .sampling_rate = 0.125,
+                                    .steps = 20,
+                                    .clip_norm = 0.1,
+                                    .expected_batch = 256};
     double rates[3][REPEATS];
 
     for (int i = 0; i < REPEATS; i++) {

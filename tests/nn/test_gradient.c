@@ -55,7 +55,9 @@ static void expect_central_differences(const struct model_spec *spec, const floa
 
 Test(gradient, of_dense_layers_is_the_slope)
 {
-    struct model_spec spec = {.channels = 1, .height = 1, .width = 7,
+    struct model_spec spec = {.channels = 1,
+                              .height = 1,
+                              .width = 7,
                               .layers = {spec_dense(5), spec_of(LAYER_TANH), spec_dense(4),
                                          spec_of(LAYER_TANH), spec_dense(CLASSES)},
                               .layer_count = 5};
@@ -65,7 +67,9 @@ Test(gradient, of_dense_layers_is_the_slope)
 
 Test(gradient, of_relu_is_the_slope)
 {
-    struct model_spec spec = {.channels = 1, .height = 1, .width = 9,
+    struct model_spec spec = {.channels = 1,
+                              .height = 1,
+                              .width = 9,
                               .layers = {spec_of(LAYER_TANH), spec_dense(6), spec_of(LAYER_RELU),
                                          spec_of(LAYER_TANH), spec_of(LAYER_RELU),
                                          spec_dense(CLASSES)},
@@ -79,12 +83,14 @@ Test(gradient, of_convolutions_is_the_slope_for_odd_sizes_strides_and_paddings)
     static const uint32_t SIZES[][3] = {{3, 2, 1}, {2, 1, 1}, {1, 2, 0}, {3, 3, 2}, {2, 3, 0}};
 
     for (size_t i = 0; i < CN_COUNT(SIZES); i++) {
-        struct model_spec spec = {
-            .channels = 2, .height = 7, .width = 6,
-            .layers = {spec_conv(5, SIZES[i][0], SIZES[i][1], SIZES[i][2]), spec_of(LAYER_TANH),
-                       spec_conv(3, 2, 1, 1), spec_of(LAYER_TANH), spec_of(LAYER_FLATTEN),
-                       spec_dense(CLASSES)},
-            .layer_count = 6};
+        struct model_spec spec = {.channels = 2,
+                                  .height = 7,
+                                  .width = 6,
+                                  .layers = {spec_conv(5, SIZES[i][0], SIZES[i][1], SIZES[i][2]),
+                                             spec_of(LAYER_TANH), spec_conv(3, 2, 1, 1),
+                                             spec_of(LAYER_TANH), spec_of(LAYER_FLATTEN),
+                                             spec_dense(CLASSES)},
+                                  .layer_count = 6};
 
         expect_central_differences(&spec, SMOOTH);
     }
@@ -92,12 +98,13 @@ Test(gradient, of_convolutions_is_the_slope_for_odd_sizes_strides_and_paddings)
 
 Test(gradient, of_wide_convolutions_is_the_slope)
 {
-    struct model_spec spec = {
-        .channels = 1, .height = 6, .width = 5,
-        .layers = {spec_conv(17, 3, 1, 1), spec_of(LAYER_TANH),
-                   spec_pool(LAYER_AVERAGE_POOL, 5, 1), spec_conv(2, 2, 1, 1),
-                   spec_of(LAYER_FLATTEN), spec_dense(CLASSES)},
-        .layer_count = 6};
+    struct model_spec spec = {.channels = 1,
+                              .height = 6,
+                              .width = 5,
+                              .layers = {spec_conv(17, 3, 1, 1), spec_of(LAYER_TANH),
+                                         spec_pool(LAYER_AVERAGE_POOL, 5, 1), spec_conv(2, 2, 1, 1),
+                                         spec_of(LAYER_FLATTEN), spec_dense(CLASSES)},
+                              .layer_count = 6};
 
     expect_central_differences(&spec, SMOOTH);
 }
@@ -106,7 +113,9 @@ Test(gradient, of_max_pools_is_the_slope)
 {
     for (uint32_t stride = 0; stride < 3; stride++) {
         struct model_spec spec = {
-            .channels = 1, .height = 6, .width = 7,
+            .channels = 1,
+            .height = 6,
+            .width = 7,
             .layers = {spec_conv(3, 2, 1, 0), spec_pool(LAYER_MAX_POOL, 2, stride),
                        spec_of(LAYER_TANH), spec_of(LAYER_FLATTEN), spec_dense(CLASSES)},
             .layer_count = 5};
@@ -118,12 +127,13 @@ Test(gradient, of_max_pools_is_the_slope)
 Test(gradient, of_average_pools_is_the_slope)
 {
     for (uint32_t stride = 0; stride < 3; stride++) {
-        struct model_spec spec = {
-            .channels = 3, .height = 7, .width = 6,
-            .layers = {spec_conv(4, 2, 1, 0), spec_of(LAYER_TANH),
-                       spec_pool(LAYER_AVERAGE_POOL, 3, stride), spec_of(LAYER_FLATTEN),
-                       spec_dense(CLASSES)},
-            .layer_count = 5};
+        struct model_spec spec = {.channels = 3,
+                                  .height = 7,
+                                  .width = 6,
+                                  .layers = {spec_conv(4, 2, 1, 0), spec_of(LAYER_TANH),
+                                             spec_pool(LAYER_AVERAGE_POOL, 3, stride),
+                                             spec_of(LAYER_FLATTEN), spec_dense(CLASSES)},
+                                  .layer_count = 5};
 
         expect_central_differences(&spec, SMOOTH);
     }
@@ -197,7 +207,9 @@ static void expect_clipped(struct clipping *c)
     free(sum);
 }
 
-static const struct model_spec DENSE = {.channels = 1, .height = 1, .width = 9,
+static const struct model_spec DENSE = {.channels = 1,
+                                        .height = 1,
+                                        .width = 9,
                                         .layers = {{.kind = LAYER_DENSE, .units = 21},
                                                    {.kind = LAYER_RELU},
                                                    {.kind = LAYER_DENSE, .units = CLASSES}},
@@ -205,7 +217,9 @@ static const struct model_spec DENSE = {.channels = 1, .height = 1, .width = 9,
 
 /* 6x6 patches of 8 channels by 40 filters. */
 static const struct model_spec CONV = {
-    .channels = 8, .height = 6, .width = 6,
+    .channels = 8,
+    .height = 6,
+    .width = 6,
     .layers = {{.kind = LAYER_CONV2D, .filters = 40, .kernel = 3, .padding = 1, .stride = 2},
                {.kind = LAYER_TANH},
                {.kind = LAYER_CONV2D, .filters = 10, .kernel = 2},
@@ -242,7 +256,9 @@ Test(gradient, clips_convolutions_by_inner_products)
 Test(gradient, clips_convolutions_by_making_the_gradient_twice)
 {
     struct model_spec spec = {
-        .channels = 2, .height = 16, .width = 16,
+        .channels = 2,
+        .height = 16,
+        .width = 16,
         .layers = {{.kind = LAYER_CONV2D, .filters = 16, .kernel = 3, .padding = 1},
                    {.kind = LAYER_RELU},
                    {.kind = LAYER_MAX_POOL, .kernel = 4},
@@ -280,10 +296,12 @@ Test(gradient, does_not_depend_on_the_micro_batch)
     float *a = calloc(one.d, sizeof *a), *b = calloc(one.d, sizeof *b);
     struct gradient_seen seen = {0};
 
-    cr_assert_eq(gradient_add(one.model, a, &seen,
-                              &(struct gradient_batch){&one.data, one.rows, EXAMPLES}), CN_OK);
+    cr_assert_eq(
+        gradient_add(one.model, a, &seen, &(struct gradient_batch){&one.data, one.rows, EXAMPLES}),
+        CN_OK);
     cr_assert_eq(gradient_add(many.model, b, &seen,
-                              &(struct gradient_batch){&many.data, many.rows, EXAMPLES}), CN_OK);
+                              &(struct gradient_batch){&many.data, many.rows, EXAMPLES}),
+                 CN_OK);
     for (size_t i = 0; i < one.d; i++)
         cr_assert_float_eq(a[i], b[i], 1e-5);
     free(a);
@@ -299,7 +317,8 @@ Test(gradient, of_no_examples_adds_nothing)
     float *sum = calloc(c.d, sizeof *sum);
 
     cr_assert_eq(gradient_add_clipped(c.model, sum, &seen,
-                                      &(struct gradient_batch){&c.data, NULL, 0}, 1.0, NULL), CN_OK);
+                                      &(struct gradient_batch){&c.data, NULL, 0}, 1.0, NULL),
+                 CN_OK);
     for (size_t i = 0; i < c.d; i++)
         cr_assert_eq(sum[i], 0.0f);
     cr_assert_eq(seen.n, 0);
@@ -328,7 +347,8 @@ Test(gradient, says_so_when_only_the_norm_is_not_finite)
     struct gradient_seen seen = {0};
     float *sum = calloc(c.d, sizeof *sum);
 
-    /* the hidden layer is off whatever comes in, so the loss is finite and the gradient is 0 * inf */
+    /* the hidden layer is off whatever comes in, so the loss is finite and the gradient is 0 * inf
+     */
     memset(model_weights(c.model), 0, c.d * sizeof(float));
     c.model->weights[9 * 21 + 21] = 1.0f;
     c.data.x[0] = INFINITY;

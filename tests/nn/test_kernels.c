@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every set of kernels this processor runs against the plain loops: odd sizes, unaligned pointers. */
+/* Every set of kernels this processor runs against the plain loops: odd sizes, unaligned pointers.
+ */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -114,8 +115,12 @@ Test(kernels, multiply_in_parts_with_overlapping_rows)
 static struct window window_make(uint32_t channels, uint32_t kernel, uint32_t stride,
                                  uint32_t padding)
 {
-    struct window w = {.channels = channels, .in_height = 9, .in_width = 11, .kernel = kernel,
-                       .stride = stride, .padding = padding};
+    struct window w = {.channels = channels,
+                       .in_height = 9,
+                       .in_width = 11,
+                       .kernel = kernel,
+                       .stride = stride,
+                       .padding = padding};
 
     w.out_height = (w.in_height + 2 * padding - kernel) / stride + 1;
     w.out_width = (w.in_width + 2 * padding - kernel) / stride + 1;

@@ -34,8 +34,8 @@ Test(optimiser, with_momentum_remembers_the_way)
 
 Test(optimiser, refuses_numbers_that_can_not_work)
 {
-    const double bad[][2] = {{0.0, 0.0}, {-1.0, 0.0}, {INFINITY, 0.0}, {NAN, 0.0},
-                             {0.1, -0.1}, {0.1, 1.0}, {0.1, NAN}};
+    const double bad[][2] = {{0.0, 0.0},  {-1.0, 0.0}, {INFINITY, 0.0}, {NAN, 0.0},
+                             {0.1, -0.1}, {0.1, 1.0},  {0.1, NAN}};
 
     for (size_t i = 0; i < CN_COUNT(bad); i++) {
         struct optimiser o;
