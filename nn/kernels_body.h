@@ -12,6 +12,11 @@
 
 #define LANES KERNELS_LANES
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 /* The same in memory, where it may start at any float. */
@@ -34,9 +39,9 @@ INLINE void tile_run(struct tile t, const struct gemm *g, const unsigned rows,
     const size_t ldb = g->ldb, ldc = g->ldc, k = g->k;
     vec acc[KERNELS_ROWS_1][2];
 
-#pragma GCC unroll 16
+    UNROLL
     for (unsigned r = 0; r < rows; r++) {
-#pragma GCC unroll 2
+        UNROLL
         for (unsigned v = 0; v < vectors; v++) {
             acc[r][v] = (vec){0.0f};
             if (g->add)
@@ -52,7 +57,7 @@ INLINE void tile_run(struct tile t, const struct gemm *g, const unsigned rows,
             const vec b0 = *(const vec_mem *)t.b;
             const vec b1 = *(const vec_mem *)(t.b + (vectors - 1) * LANES);
 
-#pragma GCC unroll 16
+            UNROLL
             for (unsigned r = 0; r < rows; r++) {
                 const float s = a[r * row_step];
 
@@ -62,11 +67,12 @@ INLINE void tile_run(struct tile t, const struct gemm *g, const unsigned rows,
             }
         }
     }
-#pragma GCC unroll 16
-    for (unsigned r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLL
+    for (unsigned r = 0; r < rows; r++) {
+        UNROLL
         for (unsigned v = 0; v < vectors; v++)
             *(vec_mem *)(t.c + r * ldc + v * LANES) = acc[r][v];
+    }
 }
 
 #define ROWS_CASE(count)                                                                           \
