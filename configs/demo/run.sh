@@ -34,6 +34,7 @@ bin=${CAIRN_BIN:-$root/build/release/bin}
 dataset=${CAIRN_DATASET:-/usr/share/datasets/fashion-mnist}
 task_file=$root/configs/tasks/fashion-demo.yaml
 [ $dp = 1 ] || task_file=$root/configs/tasks/fashion-demo-no-dp.yaml
+task_file=${CAIRN_DEMO_TASK:-$task_file}
 silos=8 victim=5 kill_round=4 return_round=6
 [ -n "$dir" ] || dir=$root/build/demo/$(date +%Y%m%d-%H%M%S)
 if [ -e "$dir" ]; then
