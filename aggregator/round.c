@@ -28,6 +28,7 @@ static bool part_train(const struct round *round, const struct seat *seat);
 static bool part_shares(const struct round *round, const struct seat *seat);
 static bool part_upload(const struct round *round, const struct seat *seat);
 static bool part_vouch(const struct round *round, const struct seat *seat);
+static bool part_reveal(const struct round *round, const struct seat *seat);
 static void ask_train(struct round *round, struct seat *seat, uint64_t now_ms);
 static void ask_shares(struct round *round, struct seat *seat, uint64_t now_ms);
 static void ask_upload(struct round *round, struct seat *seat, uint64_t now_ms);
@@ -56,7 +57,7 @@ static const struct stage stages[ROUND_PHASE_COUNT] = {
                       close_upload, ROUND_VOUCH},
     [ROUND_VOUCH]  = {"vouch", part_vouch, ask_vouch, {{MESSAGE_VOUCH, round_on_vouch}},
                       close_vouch, ROUND_REVEAL},
-    [ROUND_REVEAL] = {"reveal", part_vouch, ask_reveal, {{MESSAGE_REVEAL, round_on_reveal}},
+    [ROUND_REVEAL] = {"reveal", part_reveal, ask_reveal, {{MESSAGE_REVEAL, round_on_reveal}},
                       close_reveal, ROUND_OPEN},
     [ROUND_OPEN]   = {.name = "open",   .next = ROUND_SUMMED}, /* round_opened moves on */
     [ROUND_SUMMED] = {.name = "summed", .next = ROUND_SUMMED},
@@ -447,6 +448,13 @@ static void ask_vouch(struct round *round, struct seat *seat, uint64_t now_ms)
 static enum cn_err close_vouch(struct round *round)
 {
     return secagg_server_close_vouches(round->server);
+}
+
+/* Who did not sign the survivors may not see the others' signatures: it reveals nothing. */
+static bool part_reveal(const struct round *round, const struct seat *seat)
+{
+    (void)round;
+    return (seat->answered & ROUND_BIT(ROUND_VOUCH)) != 0;
 }
 
 static void ask_reveal(struct round *round, struct seat *seat, uint64_t now_ms)
