@@ -67,9 +67,11 @@ const char *cn_duration_text(uint64_t ms, char out[CN_TIME_TEXT_BYTES])
     else if (s < 3600)
         snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " min %02" PRIu64 " s", s / 60, s % 60);
     else if (s < 86400)
-        snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " h %02" PRIu64 " min", s / 3600, s % 3600 / 60);
+        snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
+                 s % 3600 / 60);
     else
-        snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
+        snprintf(out, CN_TIME_TEXT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400,
+                 s % 86400 / 3600);
     return out;
 }
 

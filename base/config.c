@@ -111,8 +111,7 @@ static enum cn_err check_range(const struct config_tree *tree, const struct cn_c
         if (!path_fits(config_tree_path(tree, i, path), range->path))
             continue;
         if (node->kind != CONFIG_SCALAR || !config_number(node->text, &number) ||
-            number > range->max || number < range->min ||
-            (range->open_min && number <= range->min))
+            number > range->max || number < range->min || (range->open_min && number <= range->min))
             return refuse_range(tree, i, range, diag);
     }
     return CN_OK;

@@ -51,9 +51,10 @@ const char *config_tree_path(const struct config_tree *tree, uint32_t node,
 const struct config_node *config_tree_find(const struct config_tree *tree, const char *path);
 
 /* Keeps a fault about a node, with its path before the words: "'rounds.count' <words>". */
-__attribute__((format(printf, 4, 5))) enum cn_err
-config_tree_refuse(const struct config_tree *tree, uint32_t node, struct cn_diag *diag,
-                   const char *format, ...);
+__attribute__((format(printf, 4, 5))) enum cn_err config_tree_refuse(const struct config_tree *tree,
+                                                                     uint32_t node,
+                                                                     struct cn_diag *diag,
+                                                                     const char *format, ...);
 
 /* A value as shown in a message: printable and at most 40 characters. Returns out. */
 #define CONFIG_SHOWN_BYTES 64

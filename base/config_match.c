@@ -41,8 +41,8 @@ static bool is_whole(const char *text)
     return digits > 0 && text[digits] == '\0' && (digits == 1 || text[0] != '0');
 }
 
-static enum cn_err refuse_value(const struct config_tree *tree, uint32_t node,
-                                struct cn_diag *diag, const char *expected)
+static enum cn_err refuse_value(const struct config_tree *tree, uint32_t node, struct cn_diag *diag,
+                                const char *expected)
 {
     const struct config_node *at = &tree->nodes[node];
     char shown[CONFIG_SHOWN_BYTES];
@@ -127,8 +127,8 @@ static enum cn_err match_enum(const struct config_tree *tree, uint32_t node,
         if (at->kind == CONFIG_SCALAR && strcmp(words[i], at->text) == 0)
             return CN_OK;
         if (used < sizeof expected)
-            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s",
-                                     i ? ", " : "", words[i]);
+            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s", i ? ", " : "",
+                                     words[i]);
     }
     CN_IGNORE(refuse_value(tree, node, diag, expected));
     nearest = at->kind == CONFIG_SCALAR
@@ -151,8 +151,9 @@ static enum cn_err match_string(const struct config_tree *tree, uint32_t node,
     if (at->kind != CONFIG_SCALAR || (at->plain && len == 0))
         return refuse_value(tree, node, diag, "text");
     if (len < schema->string.min || len > max)
-        return config_tree_refuse(tree, node, diag, "has %zu bytes; expected %" PRIu32
-                                  " to %" PRIu32, len, schema->string.min, max);
+        return config_tree_refuse(tree, node, diag,
+                                  "has %zu bytes; expected %" PRIu32 " to %" PRIu32, len,
+                                  schema->string.min, max);
     return CN_OK;
 }
 
@@ -168,9 +169,9 @@ static enum cn_err match_sequence(const struct config_tree *tree, uint32_t node,
     if (schema->sequence.min == schema->sequence.max)
         return config_tree_refuse(tree, node, diag, "has %" PRIu32 " entries; expected %" PRIu32,
                                   at->count, schema->sequence.min);
-    return config_tree_refuse(tree, node, diag, "has %" PRIu32 " entries; expected %" PRIu32
-                              " to %" PRIu32, at->count, schema->sequence.min,
-                              schema->sequence.max);
+    return config_tree_refuse(tree, node, diag,
+                              "has %" PRIu32 " entries; expected %" PRIu32 " to %" PRIu32,
+                              at->count, schema->sequence.min, schema->sequence.max);
 }
 
 static bool is_null(const struct config_node *node, const struct cyaml_schema_value *schema)

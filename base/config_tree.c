@@ -70,8 +70,8 @@ static enum cn_err take_key(struct builder *builder, const yaml_event_t *event)
         if (tree->nodes[i].parent != parent || strcmp(tree->nodes[i].key, builder->key) != 0)
             continue;
         cn_diag_set(builder->diag, tree->place, builder->key_line, builder->key_column,
-                    "the key '%s' is there already, on line %u",
-                    config_shown(builder->key, shown), tree->nodes[i].key_line);
+                    "the key '%s' is there already, on line %u", config_shown(builder->key, shown),
+                    tree->nodes[i].key_line);
         cn_diag_hint(builder->diag, "keep one of the two");
         return CN_E_CONFIG;
     }
@@ -200,7 +200,7 @@ static void place_of(const char *text, size_t offset, unsigned *line, unsigned *
     }
 }
 
-/* Whether a line, counted from 1, has a tab in front of its first word. The text has no final zero. */
+/* Whether a line, counted from 1, is indented with a tab. The text has no final zero. */
 static bool tab_indents(const char *text, size_t len, unsigned line)
 {
     size_t at = 0;

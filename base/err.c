@@ -12,12 +12,14 @@ struct row {
     enum cn_err_class class;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     [CN_OK] = {"OK", "done", CN_CLASS_NONE},
 #define X(name, class, text) [CN_E_##name] = {#name, text, CN_CLASS_##class},
     CN_ERRORS(X)
 #undef X
 };
+/* clang-format on */
 _Static_assert(CN_COUNT(rows) == CN_ERR_COUNT, "one row per error");
 
 static const struct row *row_of(enum cn_err err)

@@ -99,8 +99,7 @@ enum cn_err cn_err_from_errno(int number);
         (void)cn_ignored_;                                                                         \
     } while (0)
 
-#define CN_ASSERT(cond)                                                                            \
-    ((cond) ? (void)0 : cn_assert_failed(#cond, __FILE__, __LINE__))
+#define CN_ASSERT(cond) ((cond) ? (void)0 : cn_assert_failed(#cond, __FILE__, __LINE__))
 
 /* Prints the broken assumption on standard error and aborts. */
 __attribute__((noreturn, cold)) void cn_assert_failed(const char *cond, const char *file, int line);

@@ -106,9 +106,10 @@ static void numbers_text(const struct cn_progress *progress, uint64_t now, char 
     at += (size_t)snprintf(out + at, len - at, "  %s/s",
                            amount_text(progress, (uint64_t)per_s, rate));
     if (progress->done < progress->total)
-        snprintf(out + at, len - at, "  %s left",
-                 cn_duration_text(
-                     (uint64_t)((double)(progress->total - progress->done) * 1000.0 / per_s), left));
+        snprintf(
+            out + at, len - at, "  %s left",
+            cn_duration_text(
+                (uint64_t)((double)(progress->total - progress->done) * 1000.0 / per_s), left));
 }
 
 static void draw(struct cn_progress *progress, uint64_t now)

@@ -16,7 +16,7 @@ const char *cn_hex_encode(char *out, const uint8_t *bytes, size_t len);
 /* Reads exactly len bytes; text must have exactly 2 * len digits. CN_E_PARSE otherwise. */
 enum cn_err cn_hex_decode(uint8_t *out, size_t len, const char *text);
 
-#define CN_BASE64_LEN(len) (((len) * 4 + 2) / 3)
+#define CN_BASE64_LEN(len) (((len)*4 + 2) / 3)
 
 /* Writes CN_BASE64_LEN(len) characters and a zero; returns out. */
 const char *cn_base64_encode(char *out, const uint8_t *bytes, size_t len);

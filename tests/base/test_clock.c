@@ -71,9 +71,14 @@ Test(clock, reads_durations)
 
 Test(clock, refuses_what_is_no_duration)
 {
-    static const char *const wrong[] = {"", "7", "d", "7 d", "7y", "-1s", "1.5h", "30m1h",
-                                        "1h1h", "7dd", "1ms1s", "99999999999999999999s",
-                                        "400000d", "18446744073709551616ms", "1h "};
+    static const char *const wrong[] = {"",        "7",
+                                        "d",       "7 d",
+                                        "7y",      "-1s",
+                                        "1.5h",    "30m1h",
+                                        "1h1h",    "7dd",
+                                        "1ms1s",   "99999999999999999999s",
+                                        "400000d", "18446744073709551616ms",
+                                        "1h "};
 
     for (size_t i = 0; i < CN_COUNT(wrong); i++) {
         uint64_t ms = 12345;

@@ -81,18 +81,18 @@ Test(config, values_may_be_null_only_where_the_schema_says)
 
 Test(config, an_unknown_key_is_told_with_what_was_meant)
 {
-    refused("name: a\nroudns: 1\n",
-            "p.yaml:2:1: unknown key 'roudns' (did you mean 'rounds'?)");
+    refused("name: a\nroudns: 1\n", "p.yaml:2:1: unknown key 'roudns' (did you mean 'rounds'?)");
     refused("name: a\nrounds: 1\ntraining:\n  rate: 1\n  momentun: 1\n",
             "p.yaml:5:3: unknown key 'momentun' in 'training' (did you mean 'momentum'?)");
     refused("name: a\nrounds: 1\nlayers: [{kind: a}, {kernal: 3}]\n",
             "p.yaml:3:22: unknown key 'kernal' in 'layers[1]' (did you mean 'kernel'?)");
-    refused("name: a\nrounds: 1\ntraining: {xylophone: 1}\n",
-            "p.yaml:3:12: unknown key 'xylophone' in 'training' (known keys: rate, momentum, shift, "
-            "shuffle)");
+    refused(
+        "name: a\nrounds: 1\ntraining: {xylophone: 1}\n",
+        "p.yaml:3:12: unknown key 'xylophone' in 'training' (known keys: rate, momentum, shift, "
+        "shuffle)");
     refused("name: a\nrounds: 1\nNAME: b\n", "p.yaml:3:1: unknown key 'NAME' (known keys: name, "
-                                              "rounds, seed, split, training, fine, layers, shape, "
-                                              "note)");
+                                             "rounds, seed, split, training, fine, layers, shape, "
+                                             "note)");
 }
 
 Test(config, a_missing_key_is_told_with_its_group)
@@ -112,8 +112,9 @@ Test(config, a_repeated_key_is_refused)
 
 Test(config, whole_numbers_are_strict)
 {
-    static const char *const wrong[] = {"ten", "1e3", "010", "0x10", "1.0", "-1", "+1", "1_000",
-                                        "4294967296", "99999999999999999999", "1 2", "nan"};
+    static const char *const wrong[] = {"ten", "1e3", "010",   "0x10",       "1.0",
+                                        "-1",  "+1",  "1_000", "4294967296", "99999999999999999999",
+                                        "1 2", "nan"};
 
     for (size_t i = 0; i < CN_COUNT(wrong); i++) {
         char text[128], expected[256];
@@ -128,8 +129,9 @@ Test(config, whole_numbers_are_strict)
                                       "number from 0 to 4294967295");
     refused("name: a\nrounds: [1]\n",
             "p.yaml:2:9: 'rounds' is a list; expected a whole number from 0 to 4294967295");
-    refused("name: a\nrounds: {a: 1}\n",
-            "p.yaml:2:9: 'rounds' is a group of keys; expected a whole number from 0 to 4294967295");
+    refused(
+        "name: a\nrounds: {a: 1}\n",
+        "p.yaml:2:9: 'rounds' is a group of keys; expected a whole number from 0 to 4294967295");
     refused("name: a\nrounds: 1\ntraining: {rate: 1, shift: 128}\n",
             "p.yaml:3:28: 'training.shift' is '128'; expected a whole number from -128 to 127");
     refused("name: a\nrounds: 1\nseed: 9223372036854775808\n",
@@ -141,8 +143,8 @@ Test(config, whole_numbers_are_strict)
 
 Test(config, numbers_are_finite_and_decimal)
 {
-    static const char *const wrong[] = {"fast", "nan", ".inf", "inf", "1e999", "1e-999", "0x1p3",
-                                        "1,5", "--1", "."};
+    static const char *const wrong[] = {"fast",   "nan",   ".inf", "inf", "1e999",
+                                        "1e-999", "0x1p3", "1,5",  "--1", "."};
 
     for (size_t i = 0; i < CN_COUNT(wrong); i++) {
         char text[128], expected[256];
@@ -194,8 +196,7 @@ Test(config, texts_and_lists_have_their_sizes)
             "p.yaml:3:9: 'layers' has 0 entries; expected 1 to 3");
     refused("name: a\nrounds: 1\nlayers: [{kind: a},{kind: a},{kind: a},{kind: a}]\n",
             "p.yaml:3:9: 'layers' has 4 entries; expected 1 to 3");
-    refused("name: a\nrounds: 1\nshape: [1, 2]\n",
-            "p.yaml:3:8: 'shape' has 2 entries; expected 3");
+    refused("name: a\nrounds: 1\nshape: [1, 2]\n", "p.yaml:3:8: 'shape' has 2 entries; expected 3");
     refused("name: a\nrounds: 1\nlayers: {kind: a}\n",
             "p.yaml:3:9: 'layers' is a group of keys; expected a list");
     refused("name: [a]\nrounds: 1\n", "p.yaml:1:7: 'name' is a list; expected text");

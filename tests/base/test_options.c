@@ -47,14 +47,28 @@ static int fail_config(const struct cn_args *args)
 }
 
 static const struct cn_option options[] = {
-    {.name = "rounds", .kind = CN_OPTION_UINT, .value = "N", .min = 1, .max = 1000,
-     .fallback = "15", .help = "rounds to run"},
+    {.name = "rounds",
+     .kind = CN_OPTION_UINT,
+     .value = "N",
+     .min = 1,
+     .max = 1000,
+     .fallback = "15",
+     .help = "rounds to run"},
     {.name = "rate", .kind = CN_OPTION_REAL, .value = "X", .min = 0, .max = 1, .help = "the rate"},
-    {.name = "expires", .kind = CN_OPTION_DURATION, .value = "TIME", .min = 60, .max = 31536000,
-     .fallback = "7d", .help = "how long it can be used"},
+    {.name = "expires",
+     .kind = CN_OPTION_DURATION,
+     .value = "TIME",
+     .min = 60,
+     .max = 31536000,
+     .fallback = "7d",
+     .help = "how long it can be used"},
     {.name = "name", .kind = CN_OPTION_TEXT, .value = "NAME", .help = "what it is called"},
-    {.name = "split", .kind = CN_OPTION_CHOICE, .value = "HOW", .choices = "iid dirichlet",
-     .fallback = "dirichlet", .help = "how data is spread"},
+    {.name = "split",
+     .kind = CN_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = "iid dirichlet",
+     .fallback = "dirichlet",
+     .help = "how data is spread"},
     {.name = "no-dp", .kind = CN_OPTION_FLAG, .help = "without noise, to compare"},
 };
 
@@ -63,14 +77,24 @@ static const struct cn_option needed[] = {
 };
 
 static const struct cn_verb verbs[] = {
-    {.name = "join", .arguments = "LINK DIR", .summary = "join a federation",
-     .example = "cairn-x join cairn://... ./silo\ncairn-x join L D", .run = remember},
-    {.name = "task submit", .arguments = "DIR [TASK]", .summary = "hand over a task",
+    {.name = "join",
+     .arguments = "LINK DIR",
+     .summary = "join a federation",
+     .example = "cairn-x join cairn://... ./silo\ncairn-x join L D",
+     .run = remember},
+    {.name = "task submit",
+     .arguments = "DIR [TASK]",
+     .summary = "hand over a task",
      .details = "The first paragraph is long enough that it has to be wrapped somewhere before the "
                 "line passes one hundred columns, which is what this test looks at.\n\nThe second.",
-     .example = "cairn-x task submit ./fed t.yaml", .options = options,
-     .option_count = CN_COUNT(options), .run = remember_all},
-    {.name = "task list", .arguments = "DIR", .summary = "show tasks", .example = "cairn-x task list .",
+     .example = "cairn-x task submit ./fed t.yaml",
+     .options = options,
+     .option_count = CN_COUNT(options),
+     .run = remember_all},
+    {.name = "task list",
+     .arguments = "DIR",
+     .summary = "show tasks",
+     .example = "cairn-x task list .",
      .run = remember},
     {.name = "verify", .arguments = "LEDGER...", .summary = "check ledgers", .run = remember},
     {.name = "epsilon", .summary = "price", .options = needed, .option_count = 1, .run = remember},
@@ -193,11 +217,14 @@ Test(options, values_are_checked)
 {
     refused("task submit d --rounds 0", "cairn-x: --rounds is '0'; expected a whole number from 1 "
                                         "to 1000");
-    refused("task submit d --rounds 1.5", "cairn-x: --rounds is '1.5'; expected a whole number from "
-                                          "1 to 1000");
-    refused("task submit d --rounds nan", "cairn-x: --rounds is 'nan'; expected a whole number from "
-                                          "1 to 1000");
-    refused("task submit d --rate 1.01", "cairn-x: --rate is '1.01'; expected a number from 0 to 1");
+    refused("task submit d --rounds 1.5",
+            "cairn-x: --rounds is '1.5'; expected a whole number from "
+            "1 to 1000");
+    refused("task submit d --rounds nan",
+            "cairn-x: --rounds is 'nan'; expected a whole number from "
+            "1 to 1000");
+    refused("task submit d --rate 1.01",
+            "cairn-x: --rate is '1.01'; expected a number from 0 to 1");
     refused("task submit d --rate=", "cairn-x: --rate is ''; expected a number from 0 to 1");
     refused("task submit d --expires soon", "cairn-x: --expires is 'soon'; expected a time such as "
                                             "90s, 12h or 7d");

@@ -30,8 +30,9 @@ Test(progress, a_bar_shows_share_rate_and_remaining_time)
     cr_assert_str_eq(fixture_read(file), "", "too early to say anything");
     manual.steady_ms = 2000;
     cn_progress_update(&progress, 50);
-    cr_assert_str_eq(fixture_read(file),
-                     "\r\x1b[Ktraining  ━━━━━━──────────────────  50 of 200  25 %  25/s  6.0 s left");
+    cr_assert_str_eq(
+        fixture_read(file),
+        "\r\x1b[Ktraining  ━━━━━━──────────────────  50 of 200  25 %  25/s  6.0 s left");
     manual.steady_ms = 2099;
     cn_progress_update(&progress, 60);
     manual.steady_ms = 2100;

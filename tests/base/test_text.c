@@ -24,9 +24,9 @@ Test(text, hex_round_trips_and_refuses)
 Test(text, base64_known_answers)
 {
     /* RFC 4648 section 10, without padding, and the two characters of the URL alphabet */
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg"},         {"fo", "Zm8"},
-                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg"},  {"fooba", "Zm9vYmE"},
-                                           {"foobar", "Zm9vYmFy"}, {"\xfb\xff", "-_8"}};
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff", "-_8"}};
 
     for (size_t i = 0; i < CN_COUNT(pairs); i++) {
         char text[16];
@@ -44,8 +44,8 @@ Test(text, base64_known_answers)
 
 Test(text, base64_refuses_second_spellings_and_foreign_bytes)
 {
-    static const char *const wrong[] = {"Z", "Zh", "Zm9vY", "Zg==", "Z g", "Zm9+", "Zm9/", "Zm8\n",
-                                        "Zm\x80v"};
+    static const char *const wrong[] = {"Z",    "Zh",   "Zm9vY", "Zg==",   "Z g",
+                                        "Zm9+", "Zm9/", "Zm8\n", "Zm\x80v"};
     uint8_t back[16];
     size_t len;
 
@@ -125,7 +125,11 @@ Test(text, json_escapes_everything_that_is_not_plain)
     cr_assert_str_eq(json("\xc2\x9b", 2), "\"\\u009b\"", "a C1 control is an escape too");
     cr_assert_str_eq(json("h\xc3\xa9", 3), "\"h\xc3\xa9\"");
     cr_assert_str_eq(json("\xe2\x80\xae", 3), "\"\\u202e\"", "no reordering of the line");
-    cr_assert_str_eq(json("\xff" "a\xc3", 3), "\"\xef\xbf\xbd" "a\xef\xbf\xbd\"");
+    cr_assert_str_eq(json("\xff"
+                          "a\xc3",
+                          3),
+                     "\"\xef\xbf\xbd"
+                     "a\xef\xbf\xbd\"");
 }
 
 Test(text, printable_shows_controls_as_bytes)
@@ -141,10 +145,11 @@ Test(text, printable_shows_controls_as_bytes)
 
 Test(text, utf8_is_as_the_rfc_has_it)
 {
-    static const char *const wrong[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf",
-                                        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                                        "\xf5\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98",
-                                        "\xc3\x28", "\xfe"};
+    static const char *const wrong[] = {
+        "\x80",         "\xc0\x80",         "\xc1\xbf",         "\xe0\x9f\xbf",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+        "\xc3",         "\xe2\x82",         "\xf0\x9f\x98",     "\xc3\x28",
+        "\xfe"};
     size_t bad;
 
     cr_assert(cn_utf8_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf", 14, NULL));

@@ -9,8 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct cn_config_range range = {
-        .path = "layers[].kernel", .min = 1, .max = 9};
+    static const struct cn_config_range range = {.path = "layers[].kernel", .min = 1, .max = 9};
     const char *text = (const char *)data;
     struct cn_diag diag = {0};
     unsigned line, column;
