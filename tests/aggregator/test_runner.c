@@ -539,14 +539,13 @@ Test(runner, goes_on_after_a_crash_at_any_message)
     begin(private_task, 4);
     int crashes = 0;
     for (int step = 0; row.state != STORE_TASK_DONE && step < 4000; step++) {
-        now_ms += 20;
-        manual.steady_ms += 20;
+        now_ms += 7;
+        manual.steady_ms += 7;
         runner_tick(runner, now_ms);
-        for (int k = 0; k < 3; k++)
-            fed_step(&fed);
+        fed_step(&fed);
         if (job_count && fed.head == fed.tail)
             run_job();
-        if (crashes < CRASHES && cn_random_below(&fed.random, 12) == 0) {
+        if (crashes < CRASHES && cn_random_below(&fed.random, 20) == 0) {
             crash();
             crashes++;
         }
