@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Masks as ChaCha20 keystreams; see mask.h. */
+/* Masks as keystreams of ChaCha20 or AES-256-CTR; see mask.h. */
 #include "crypto/mask.h"
 
 #include <endian.h>
@@ -7,11 +7,13 @@
 
 #include <openssl/evp.h>
 #include <sodium.h>
+#if defined(__aarch64__) || defined(__arm__)
+#include <sys/auxv.h>
+#endif
 
 #define BLOCK_BYTES 8192  /* keystream at a time: stays in L1 beside what it is added to */
 #define TILE_WORDS 16384u /* coordinates at a time: 64 KiB of vector stay in L2 */
-#define CHACHA_BLOCK_BYTES 64
-#define IV_BYTES 16 /* OpenSSL's: block counter [4], little-endian, then the nonce [12] */
+#define IV_BYTES 16
 
 _Static_assert(TILE_WORDS * 2 % BLOCK_BYTES == 0, "tiles start at whole blocks of keystream");
 
@@ -78,27 +80,76 @@ static void apply_block(uint32_t *vector, const struct block *stream, size_t n, 
     apply_ref(vector, stream, n, low, op);
 }
 
-/* One mask on one tile; first is the tile's place in the vector. */
-static enum cn_err apply_tile(EVP_CIPHER_CTX *ctx, uint32_t *tile, size_t first, size_t n,
-                              const struct mask *mask, uint8_t bits)
+/* ChaCha20 for OpenSSL: block counter [4], little-endian, then the nonce [12]. */
+static void chacha20_iv(uint8_t iv[IV_BYTES], uint64_t byte)
 {
-    size_t word_bytes = bits <= 16 ? 2 : 4, block_words = BLOCK_BYTES / word_bytes;
-    uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - bits);
+    uint32_t counter = htole32((uint32_t)(byte / 64));
+
+    memset(iv, 0, IV_BYTES);
+    memcpy(iv, &counter, sizeof counter);
+}
+
+/* AES: one number of 128 bits, big-endian. */
+static void aes256_iv(uint8_t iv[IV_BYTES], uint64_t byte)
+{
+    uint64_t counter = htobe64(byte / 16);
+
+    memset(iv, 0, IV_BYTES);
+    memcpy(iv + IV_BYTES - sizeof counter, &counter, sizeof counter);
+}
+
+/* clang-format off */
+static const struct {
+    const EVP_CIPHER *(*cipher)(void);
+    void (*iv)(uint8_t iv[IV_BYTES], uint64_t byte); /* of the keystream from this byte on */
+} algorithms[] = {
+    [MASK_CHACHA20]   = {EVP_chacha20,    chacha20_iv},
+    [MASK_AES256_CTR] = {EVP_aes_256_ctr, aes256_iv},
+};
+/* clang-format on */
+
+bool mask_has_instructions(enum mask_algorithm algorithm)
+{
+    if (algorithm == MASK_CHACHA20)
+        return true;
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("aes");
+#elif defined(__aarch64__)
+    return getauxval(AT_HWCAP) & (1UL << 3); /* HWCAP_AES */
+#elif defined(__arm__)
+    return getauxval(AT_HWCAP2) & 1UL; /* HWCAP2_AES */
+#else
+    return false;
+#endif
+}
+
+struct expansion {
+    EVP_CIPHER_CTX *ctx;
+    enum mask_algorithm algorithm;
+    uint8_t bits;
+};
+
+/* One mask on one tile; first is the tile's place in the vector. */
+static enum cn_err apply_tile(const struct expansion *expansion, uint32_t *tile, size_t first,
+                              size_t n, const struct mask *mask)
+{
+    size_t word_bytes = expansion->bits <= 16 ? 2 : 4, block_words = BLOCK_BYTES / word_bytes;
+    uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - expansion->bits);
     enum op narrow = mask->subtract ? SUB_16 : ADD_16, wide = mask->subtract ? SUB_32 : ADD_32;
-    enum op op = bits <= 16 ? narrow : wide;
-    uint32_t counter = htole32((uint32_t)(first * word_bytes / CHACHA_BLOCK_BYTES));
-    uint8_t iv[IV_BYTES] = {0};
+    enum op op = word_bytes == 2 ? narrow : wide;
+    uint8_t iv[IV_BYTES];
     struct block stream;
     enum cn_err err = CN_OK;
 
-    memcpy(iv, &counter, sizeof counter);
-    if (EVP_EncryptInit_ex(ctx, NULL, NULL, mask->seed, iv) != 1)
+    algorithms[expansion->algorithm].iv(iv, (uint64_t)first * word_bytes);
+    if (EVP_EncryptInit_ex(expansion->ctx, NULL, NULL, mask->seed, iv) != 1)
         return CN_E_CRYPTO;
     for (size_t done = 0; done < n && err == CN_OK; done += block_words) {
         size_t words = n - done < block_words ? n - done : block_words;
         int len = 0, want = (int)(words * word_bytes);
 
-        if (EVP_EncryptUpdate(ctx, stream.bytes, &len, zeros.bytes, want) != 1 || len != want)
+        if (EVP_EncryptUpdate(expansion->ctx, stream.bytes, &len, zeros.bytes, want) != 1 ||
+            len != want)
             err = CN_E_CRYPTO;
         else
             apply_block(tile + done, &stream, words, low, op);
@@ -107,26 +158,35 @@ static enum cn_err apply_tile(EVP_CIPHER_CTX *ctx, uint32_t *tile, size_t first,
     return err;
 }
 
-enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
-                       size_t count)
+enum cn_err mask_apply_with(uint32_t *vector, size_t n, uint8_t bits, enum mask_algorithm algorithm,
+                            const struct mask *masks, size_t count)
 {
+    struct expansion expansion = {.algorithm = algorithm, .bits = bits};
     enum cn_err err = CN_OK;
 
     if (bits < 1 || bits > MASK_BITS_MAX || n > MASK_WORDS_MAX)
         return CN_E_CONFIG;
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    if (!ctx)
+    if ((size_t)algorithm >= CN_COUNT(algorithms))
+        return CN_E_CONFIG;
+    expansion.ctx = EVP_CIPHER_CTX_new();
+    if (!expansion.ctx)
         return CN_E_NOMEM;
-    if (EVP_EncryptInit_ex(ctx, EVP_chacha20(), NULL, NULL, NULL) != 1)
+    if (EVP_EncryptInit_ex(expansion.ctx, algorithms[algorithm].cipher(), NULL, NULL, NULL) != 1)
         err = CN_E_CRYPTO;
     for (size_t first = 0; first < n && err == CN_OK; first += TILE_WORDS) {
         size_t words = n - first < TILE_WORDS ? n - first : TILE_WORDS;
 
         for (size_t k = 0; k < count && err == CN_OK; k++)
-            err = apply_tile(ctx, vector + first, first, words, &masks[k], bits);
+            err = apply_tile(&expansion, vector + first, first, words, &masks[k]);
     }
-    EVP_CIPHER_CTX_free(ctx); /* wipes the key it holds */
+    EVP_CIPHER_CTX_free(expansion.ctx); /* wipes the key it holds */
     return err;
+}
+
+enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
+                       size_t count)
+{
+    return mask_apply_with(vector, n, bits, MASK_CHACHA20, masks, count);
 }
 
 static enum cn_err apply_one(uint32_t *vector, size_t n, uint8_t bits, const uint8_t *seed,

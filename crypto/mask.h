@@ -18,6 +18,19 @@
 #define MASK_BITS_MAX 32
 #define MASK_WORDS_MAX ((size_t)1 << 32) /* well before the block counter wraps */
 
+/* Where the keystream comes from. Both ends of a mask must agree. */
+enum mask_algorithm {
+    MASK_CHACHA20,   /* as above: the portable choice, and that of the functions without a choice */
+    MASK_AES256_CTR, /* AES-256 (FIPS 197) in counter mode (SP 800-38A): the seed is the key, the
+                      * counter block a big-endian 128-bit number from 0. Only where
+                      * mask_has_instructions: in software it is slow and its timing may depend on
+                      * the key */
+};
+
+/* True when this processor has instructions that make the algorithm fast and constant-time:
+ * ChaCha20 needs none, AES needs those for AES. */
+bool mask_has_instructions(enum mask_algorithm algorithm);
+
 struct mask {
     uint8_t seed[MASK_SEED_BYTES];
     bool subtract;
@@ -36,7 +49,11 @@ struct mask {
 enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
                        size_t count);
 
-/* The same with one mask. */
+/* The same with a choice. CN_E_CONFIG also for an algorithm that is none. */
+enum cn_err mask_apply_with(uint32_t *vector, size_t n, uint8_t bits, enum mask_algorithm algorithm,
+                            const struct mask *masks, size_t count);
+
+/* mask_apply with one mask. */
 enum cn_err mask_add(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
 enum cn_err mask_sub(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "crypto/mask.h"
@@ -118,4 +119,111 @@ Test(mask, refuses_widths_out_of_range)
     cr_assert_eq(mask_add(vector, 1, 33, zero_seed), CN_E_CONFIG);
     cr_assert_eq(mask_sub(vector, MASK_WORDS_MAX + 1, 16, zero_seed), CN_E_CONFIG);
     cr_assert_eq(vector[0], 3);
+}
+
+/* NIST, Advanced Encryption Standard Algorithm Validation Suite, VarKey and GFSbox answers for
+ * AES-256: the cipher of a block of zeros is the first block of the keystream. */
+static void check_first_block(const uint8_t key[32], const uint8_t cipher[16])
+{
+    struct mask mask = {.subtract = false};
+    uint32_t wide[4] = {0};
+
+    memcpy(mask.seed, key, sizeof mask.seed);
+    ok(mask_apply_with(wide, 4, 32, MASK_AES256_CTR, &mask, 1));
+    for (size_t i = 0; i < 16; i++)
+        cr_assert_eq((uint8_t)(wide[i / 4] >> (8 * (i % 4))), cipher[i], "byte %zu", i);
+}
+
+Test(mask, expands_the_aes_keystream_of_nist)
+{
+    uint8_t key[32] = {0};
+    static const uint8_t of_zeros[16] = {0xdc, 0x95, 0xc0, 0x78, 0xa2, 0x40, 0x89, 0x89,
+                                         0xad, 0x48, 0xa2, 0x14, 0x92, 0x84, 0x20, 0x87};
+    static const uint8_t of_first_bit[16] = {0xe3, 0x5a, 0x6d, 0xcb, 0x19, 0xb2, 0x01, 0xa0,
+                                             0x1e, 0xbc, 0xfa, 0x8a, 0xa2, 0x2b, 0x57, 0x59};
+
+    check_first_block(key, of_zeros);
+    key[0] = 0x80;
+    check_first_block(key, of_first_bit);
+}
+
+/* The keystream one block at a time, by AES in ECB mode over the counter. */
+static void aes_reference(uint8_t *stream, size_t blocks, const uint8_t seed[MASK_SEED_BYTES])
+{
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+    cr_assert(ctx && EVP_EncryptInit_ex(ctx, EVP_aes_256_ecb(), NULL, seed, NULL) == 1);
+    for (size_t i = 0; i < blocks; i++) {
+        uint8_t counter[16] = {0};
+        int len;
+
+        for (size_t k = 0; k < 8; k++)
+            counter[15 - k] = (uint8_t)((uint64_t)i >> (8 * k));
+        cr_assert_eq(EVP_EncryptUpdate(ctx, stream + 16 * i, &len, counter, 16), 1);
+    }
+    EVP_CIPHER_CTX_free(ctx);
+}
+
+Test(mask, agrees_with_aes_on_counters_across_blocks_and_tiles)
+{
+    static const size_t sizes[] = {0, 1, 7, 8, 9, 4095, 4096, 4097, 16384, 16385, 40000};
+    static const uint8_t bits[] = {1, 16, 17, 32};
+    struct mask mask = {.subtract = false};
+    uint8_t *stream = malloc(40000 * 4);
+
+    memset(mask.seed, 0x3c, sizeof mask.seed);
+    aes_reference(stream, 10000, mask.seed);
+    for (size_t s = 0; s < CN_COUNT(sizes); s++) {
+        for (size_t b = 0; b < CN_COUNT(bits); b++) {
+            size_t n = sizes[s], word = bits[b] <= 16 ? 2 : 4;
+            uint32_t *vector = calloc(n + 1, sizeof *vector);
+
+            ok(mask_apply_with(vector, n, bits[b], MASK_AES256_CTR, &mask, 1));
+            for (size_t i = 0; i < n; i++) {
+                uint32_t expected = 0;
+
+                for (size_t k = 0; k < word; k++)
+                    expected |= (uint32_t)stream[i * word + k] << (8 * k);
+                cr_assert_eq(vector[i], expected & UINT32_MAX >> (32 - bits[b]));
+            }
+            cr_assert_eq(vector[n], 0, "nothing beyond the end");
+            free(vector);
+        }
+    }
+    free(stream);
+}
+
+Test(mask, cancels_by_the_same_algorithm_only)
+{
+    struct mask pair[2] = {{.seed = {1}, .subtract = false}, {.seed = {1}, .subtract = true}};
+    uint32_t vector[100] = {0}, plain[100] = {0};
+
+    for (uint32_t i = 0; i < 100; i++)
+        plain[i] = vector[i] = i;
+    ok(mask_apply_with(vector, 100, 20, MASK_AES256_CTR, pair, 2));
+    cr_assert_arr_eq(vector, plain, sizeof plain);
+    ok(mask_apply_with(vector, 100, 20, MASK_AES256_CTR, &pair[0], 1));
+    ok(mask_apply_with(vector, 100, 20, MASK_CHACHA20, &pair[1], 1));
+    cr_assert_arr_neq(vector, plain, sizeof plain);
+}
+
+Test(mask, chooses_chacha20_when_not_told)
+{
+    struct mask mask = {.seed = {5}, .subtract = true};
+    uint32_t told[50] = {0}, untold[50] = {0};
+
+    ok(mask_apply_with(told, 50, 24, MASK_CHACHA20, &mask, 1));
+    ok(mask_apply(untold, 50, 24, &mask, 1));
+    cr_assert_arr_eq(told, untold, sizeof told);
+    cr_assert(mask_has_instructions(MASK_CHACHA20));
+}
+
+Test(mask, refuses_an_algorithm_that_is_none)
+{
+    struct mask mask = {.seed = {0}};
+    uint32_t vector[1] = {0};
+
+    cr_assert_eq(mask_apply_with(vector, 1, 8, (enum mask_algorithm)2, &mask, 1), CN_E_CONFIG);
+    cr_assert_eq(mask_apply_with(vector, 1, 0, MASK_AES256_CTR, &mask, 1), CN_E_CONFIG);
+    cr_assert_eq(mask_apply_with(vector, 1, 33, MASK_AES256_CTR, &mask, 1), CN_E_CONFIG);
 }
