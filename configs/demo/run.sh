@@ -86,7 +86,7 @@ say "${bold}Cairn demo${plain}: eight silos, secure aggregation, $promise"
 say ""
 "$bin/cairn" data split --data "idx:$dataset/train-images-idx3-ubyte.gz,$dataset/train-labels-idx1-ubyte.gz" \
     --parts $silos --dirichlet 1.0 --seed 1 --out "$dir/data" --quiet >"$dir/log/split.log" 2>&1 ||
-    fail "the data could not be split" "$dir/log/split.log"
+    fail "the data could not be split (./dev demo installs it)" "$dir/log/split.log"
 step data "Fashion-MNIST, $silos silos of 7,500 images, labels by Dirichlet(1.0)"
 
 # A port nobody answers on; the aggregator itself says so if another program was quicker.
@@ -139,7 +139,7 @@ print_round() { # one published round, as JSON
             printf "  %5.0f kB  %6.0f kB  %4.1f s  %8.1f s  %3.1f s\n", $7, $8, $9, $10, $11 }'
 }
 
-seen=0 killed=0 returned=0 abandoned=0
+seen=0 killed=0 returned=0 abandoned=0 notice=""
 follow() {
     local all count i
     all=$(status) || return 0
@@ -151,6 +151,10 @@ follow() {
         [ "$(jq '.metrics.accuracy' <<<"$round")" != null ] || break
         print_round "$round"
         seen=$((i + 1))
+        if [ -n "$notice" ] && [ $seen -ge $((kill_round - 1)) ]; then
+            say "$notice"
+            notice=""
+        fi
     done
     local failed
     failed=$(jq '[.tasks[0].rounds[] | select(.published | not)] | length' <<<"$all")
@@ -167,7 +171,7 @@ kill_and_return() {
         kill -9 "${silo_pid[$victim]}" 2>/dev/null || true
         wait "${silo_pid[$victim]}" 2>/dev/null || true
         killed=1
-        say "       ${yellow}silo-$victim: kill -9 in the middle of round $kill_round${plain}"
+        notice="       ${yellow}silo-$victim: kill -9 in the middle of round $kill_round${plain}"
     elif [ $killed = 1 ] && [ $returned = 0 ] && [ "$seen" -ge $((return_round - 1)) ]; then
         start_silo $victim
         returned=1
