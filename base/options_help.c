@@ -114,7 +114,7 @@ static void option_text(const struct cn_option *option, char *out, size_t len)
     if (at < len && number && option->min < option->max)
         at += (size_t)snprintf(out + at, len - at, ", %.10g to %.10g", option->min, option->max);
     if (at < len && option->required)
-        at += (size_t)snprintf(out + at, len - at, " (required)");
+        snprintf(out + at, len - at, " (required)");
     else if (at < len && option->fallback)
         snprintf(out + at, len - at, " (default: %s)", option->fallback);
 }
