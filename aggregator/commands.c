@@ -37,7 +37,7 @@ static const struct cn_option serve_options[] = {
 static const struct cn_option invite_options[] = {
     {.name = "uses", .kind = CN_OPTION_UINT, .value = "N", .min = 1, .max = INVITATION_USES_MAX,
      .fallback = "1", .help = "devices that one link may enrol"},
-    {.name = "expires", .kind = CN_OPTION_DURATION, .value = "TIME", .min = 60, .max = 315360000,
+    {.name = "expires", .kind = CN_OPTION_DURATION, .value = "TIME", .min = 1, .max = 315360000,
      .fallback = "7d", .help = "how long the link can be used to join"},
     {.name = "count", .kind = CN_OPTION_UINT, .value = "N", .min = 1, .max = 10000,
      .fallback = "1", .help = "links to make, each its own"},
@@ -54,10 +54,10 @@ static const struct cn_option submit_options[] = {
 
 static const struct cn_verb verbs[] = {
     {.name = "init", .arguments = "DIR", .summary = "set up a new aggregator in a folder",
-     .details = "Makes the registrar's key, the aggregator's ledger and its key, a TLS certificate, "
-                "the store and aggregator.yaml. Nothing that exists is overwritten. The registrar's "
-                "key decides who may join: with --passphrase-file it is locked by a passphrase, "
-                "and you may move it to a machine of its own.",
+     .details = "Makes the registrar's key, the aggregator's ledger and its key, a certificate for "
+                "TLS, the store and aggregator.yaml. Nothing that exists is overwritten. The "
+                "registrar's key decides who may join: --passphrase-file locks it by a passphrase, "
+                "and it may move to a machine of its own.",
      .example = "cairn-aggregator init ./fed --host fl.example.org --port 7443",
      .options = init_options, .option_count = CN_COUNT(init_options), .run = commands_init},
     {.name = "serve", .arguments = "DIR", .summary = "accept devices and run tasks until stopped",

@@ -51,9 +51,9 @@ check "a certificate of another registrar is refused" \
 stop_silo TERM agg2
 
 # ---- the service ----
-check "a port in use is told" refused 3 "in use" \
+check "a port in use is told" refused 3 "another process listens" \
     timeout 20 "$bin/cairn-aggregator" serve "$world/agg2" --port "$port"
-check "a folder that is served is not served twice" refused 3 "another process" \
+check "a folder that is served is not served twice" refused 3 "another cairn-aggregator serves" \
     timeout 20 "$bin/cairn-aggregator" serve "$agg"
 head -c 4096 /dev/urandom >"/dev/tcp/127.0.0.1/$port"
 printf '\xff\xff\xff\xff' >"/dev/tcp/127.0.0.1/$port"
@@ -116,7 +116,7 @@ check "and the next ones succeed" within 90 at_least_published 2
 # ---- a full disk ----
 if mkdir "$world/small" && mount -t tmpfs -o size=256k tmpfs "$world/small" 2>/dev/null; then
     stop_silo TERM 3
-    cp -a "$world/silo-3" "$world/small/" && cp "$world/data-3.csv" "$world/"
+    cp -a "$world/silo-3" "$world/small/"
     dd if=/dev/zero of="$world/small/fill" bs=1k 2>/dev/null
     "$bin/cairn-client" run "$world/small/silo-3" >"$world/silo-small.log" 2>&1 &
     silo_pid[small]=$!
