@@ -18,9 +18,9 @@ struct aggregate {
     const struct blob *model; /* the model that the devices started from */
     uint32_t round_number;
     /* Out: */
-    enum cn_err opened;    /* what round_open said */
-    enum cn_err err;       /* what happened afterwards; CN_OK: the new model is on disk */
-    struct cn_diag diag;   /* in words, with err */
+    enum cn_err opened;  /* what round_open said */
+    enum cn_err err;     /* what happened afterwards; CN_OK: the new model is on disk */
+    struct cn_diag diag; /* in words, with err */
     struct tally_sum tally;
     uint32_t survivors;
     struct blob *next; /* the new model; returns ownership of one hold */

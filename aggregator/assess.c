@@ -33,8 +33,8 @@ static enum cn_err fill(struct assess *job)
     assess_cache_clear(cache);
     struct blob *plan = NULL;
     CN_TRY(registry_get(job->registry, &plan, job->plan, TASK_TEXT_BYTES_MAX, &job->diag));
-    enum cn_err err = task_parse(&cache->task, (const char *)plan->bytes, plan->len, "the plan",
-                                 &job->diag);
+    enum cn_err err =
+        task_parse(&cache->task, (const char *)plan->bytes, plan->len, "the plan", &job->diag);
     blob_drop(plan);
     CN_TRY(err);
     CN_TRY(assess_load(&cache->data, cache->task, job->test, &job->diag));
@@ -51,8 +51,8 @@ static enum cn_err evaluate(struct assess *job)
     struct blob *weights = NULL;
     CN_TRY(registry_get(job->registry, &weights, job->model, safetensors_bytes_max(model),
                         &job->diag));
-    enum cn_err err = safetensors_decode(model, weights->bytes, weights->len, NULL, "the model",
-                                         &job->diag);
+    enum cn_err err =
+        safetensors_decode(model, weights->bytes, weights->len, NULL, "the model", &job->diag);
     blob_drop(weights);
     CN_TRY(err);
     return evaluate_run(model, &job->cache->data, &job->result);

@@ -110,8 +110,8 @@ static enum cn_err registrar_make(struct setup *setup, struct cn_diag *diag)
     }
     CN_TRY_OUT(err, commands_passphrase(passphrase, &given, setup->args, locked, diag));
     const char *word = given ? passphrase : NULL;
-    CN_TRY_OUT(err, elsewhere ? keyfile_load(&key, path, word, diag)
-                              : key_make(&key, path, word, diag));
+    CN_TRY_OUT(err,
+               elsewhere ? keyfile_load(&key, path, word, diag) : key_make(&key, path, word, diag));
     sign_key_public(key, setup->config.registrar);
     setup->locked = given;
 out:
@@ -129,9 +129,8 @@ static enum cn_err ledger_begin(const struct setup *setup, struct cn_diag *diag)
     enum cn_err err = key_make(&key, path, NULL, diag);
     if (err == CN_OK)
         err = cn_path_join(path, setup->folder, CONFIG_LEDGER);
-    struct ledger_owner owner = {.owner = setup->config.name,
-                                 .role = "aggregator",
-                                 .now_s = commands_now_s()};
+    struct ledger_owner owner = {
+        .owner = setup->config.name, .role = "aggregator", .now_s = commands_now_s()};
     if (err == CN_OK)
         err = ledger_open(&ledger, path, key, &owner, diag);
     ledger_close(ledger);
@@ -182,10 +181,14 @@ static void tell_setup(const struct setup *setup)
                  "  tls.crt, tls.key  what devices recognise this aggregator by\n"
                  "  store.sqlite      devices, tasks, rounds; models go to blobs/ and models/\n");
     if (is_loopback(config->public_host))
-        fprintf(out, "\nOnly this machine can reach %s. For devices elsewhere change 'public' and"
-                     " 'listen' in aggregator.yaml.\n", config->public_host);
-    fprintf(out, "\nNext:  cairn-aggregator serve %s\n"
-                 "       cairn-aggregator invite %s\n", setup->folder, setup->folder);
+        fprintf(out,
+                "\nOnly this machine can reach %s. For devices elsewhere change 'public' and"
+                " 'listen' in aggregator.yaml.\n",
+                config->public_host);
+    fprintf(out,
+            "\nNext:  cairn-aggregator serve %s\n"
+            "       cairn-aggregator invite %s\n",
+            setup->folder, setup->folder);
 }
 
 int commands_init(const struct cn_args *args)
@@ -281,8 +284,8 @@ static enum cn_err prepare_invite(struct inviting *inviting, struct cn_diag *dia
 static enum cn_err make_link(struct inviting *inviting, char text[JOIN_LINK_MAX])
 {
     const struct config *config = &inviting->folder.config;
-    struct join_link link = {.port = config->public_port ? config->public_port
-                                                         : config->listen_port};
+    struct join_link link = {.port =
+                                 config->public_port ? config->public_port : config->listen_port};
     struct sign_key *one_time = NULL;
     enum cn_err err;
     snprintf(link.host, sizeof(link.host), "%s", config->public_host);
@@ -291,9 +294,8 @@ static enum cn_err make_link(struct inviting *inviting, char text[JOIN_LINK_MAX]
                                     inviting->uses, inviting->expires_s, &inviting->random));
     sign_key_seed(one_time, link.secret);
     CN_TRY_OUT(err, join_link_format(text, &link));
-    struct store_invitation row = {.made_s = inviting->now_s,
-                                   .expires_s = inviting->expires_s,
-                                   .uses = inviting->uses};
+    struct store_invitation row = {
+        .made_s = inviting->now_s, .expires_s = inviting->expires_s, .uses = inviting->uses};
     memcpy(row.id, link.invitation.id, sizeof(row.id));
     const char *note = cn_args_text(inviting->args, "name");
     snprintf(row.name, sizeof(row.name), "%s", note ? note : "");
@@ -326,8 +328,9 @@ static void tell_links(const struct inviting *inviting, const json_t *links)
         fprintf(args->out, "%s\n", json_string_value(json_array_get(links, i)));
     if (args->quiet)
         return;
-    fprintf(args->err, "Good for %u device%s each until %s. On the device:\n"
-                       "  cairn-client join LINK DIR\n",
+    fprintf(args->err,
+            "Good for %u device%s each until %s. On the device:\n"
+            "  cairn-client join LINK DIR\n",
             (unsigned)inviting->uses, inviting->uses == 1 ? "" : "s",
             cn_time_text(inviting->expires_s, time));
 }

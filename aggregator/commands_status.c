@@ -23,9 +23,8 @@ static json_t *device_json(const struct store_device *device)
     bool declined = device->declined[0] != '\0';
     return json_pack("{s:o, s:s, s:I, s:I, s:b, s:s, s:o, s:I}", "id",
                      commands_hex(device->id, DEVICE_ID_BYTES), "name", device->certificate.name,
-                     "enrolled", (json_int_t)device->enrolled_s, "seen",
-                     (json_int_t)device->seen_s, "revoked", device->revoked_s != 0, "software",
-                     device->software, "declined",
+                     "enrolled", (json_int_t)device->enrolled_s, "seen", (json_int_t)device->seen_s,
+                     "revoked", device->revoked_s != 0, "software", device->software, "declined",
                      declined ? json_string(device->declined) : json_null(), "declined_at",
                      (json_int_t)device->declined_s);
 }
@@ -166,10 +165,10 @@ static int status_json(struct status *status, bool served)
         json_decref(status->tasks);
         return cn_args_fail(status->args, err, NULL);
     }
-    return commands_json(status->args, json_pack("{s:s, s:s, s:b, s:o, s:o}", "folder",
-                                                 status->folder.path, "name",
-                                                 status->folder.config.name, "serving", (int)served,
-                                                 "devices", devices.array, "tasks", status->tasks));
+    return commands_json(status->args,
+                         json_pack("{s:s, s:s, s:b, s:o, s:o}", "folder", status->folder.path,
+                                   "name", status->folder.config.name, "serving", (int)served,
+                                   "devices", devices.array, "tasks", status->tasks));
 }
 
 static enum cn_err count_device(void *ctx, const struct store_device *device)

@@ -103,8 +103,7 @@ static void tell_submitted(const struct submitting *submitting)
     const struct store_task *row = &submitting->row;
     const struct task *task = submitting->task;
     char id[2 * TASK_ID_BYTES + 1], count[CN_AMOUNT_TEXT_BYTES];
-    fprintf(args->out, "Task %s, id %s\n", row->name,
-            cn_hex_encode(id, row->id, TASK_ID_BYTES));
+    fprintf(args->out, "Task %s, id %s\n", row->name, cn_hex_encode(id, row->id, TASK_ID_BYTES));
     fprintf(args->out, "  model    %s parameters\n", cn_count_text(task->params, count));
     fprintf(args->out, "  rounds   %u, with %u to %u devices\n", (unsigned)row->rounds,
             (unsigned)task->rounds.cohort_min, (unsigned)task->rounds.cohort_max);
@@ -113,8 +112,10 @@ static void tell_submitted(const struct submitting *submitting)
                 row->epsilon, row->delta, task_unit_text(task->privacy.unit));
     else
         fprintf(args->out, "  privacy  none beyond the sum: devices' owners must allow it\n");
-    fprintf(args->out, "\nA running `cairn-aggregator serve` takes it up by itself. Follow it:\n"
-                       "  cairn-aggregator status %s\n", submitting->folder.path);
+    fprintf(args->out,
+            "\nA running `cairn-aggregator serve` takes it up by itself. Follow it:\n"
+            "  cairn-aggregator status %s\n",
+            submitting->folder.path);
 }
 
 int commands_task_submit(const struct cn_args *args)
@@ -141,13 +142,13 @@ int commands_task_submit(const struct cn_args *args)
 
 json_t *commands_task_json(const struct store_task *task)
 {
-    json_t *object = json_pack(
-        "{s:o, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s}", "id",
-        commands_hex(task->id, TASK_ID_BYTES), "name", task->name, "state",
-        store_task_state_name(task->state), "rounds_total", (json_int_t)task->rounds,
-        "rounds_published", (json_int_t)task->published, "submitted", (json_int_t)task->submitted_s,
-        "plan", commands_hex(task->plan, HASH_BYTES), "model",
-        commands_hex(task->model, HASH_BYTES), "note", task->note);
+    json_t *object =
+        json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s}", "id",
+                  commands_hex(task->id, TASK_ID_BYTES), "name", task->name, "state",
+                  store_task_state_name(task->state), "rounds_total", (json_int_t)task->rounds,
+                  "rounds_published", (json_int_t)task->published, "submitted",
+                  (json_int_t)task->submitted_s, "plan", commands_hex(task->plan, HASH_BYTES),
+                  "model", commands_hex(task->model, HASH_BYTES), "note", task->note);
     bool private = task->delta > 0;
     if (object) {
         json_object_set_new(object, "delta", private ? json_real(task->delta) : json_null());
@@ -159,13 +160,13 @@ json_t *commands_task_json(const struct store_task *task)
 
 static enum cn_err add_round(void *ctx, const struct store_round *round)
 {
-    json_t *object = json_pack(
-        "{s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:s, s:o}", "round", (json_int_t)round->round,
-        "attempt", (json_int_t)round->attempt, "published", (int)round->published, "charged",
-        (int)round->charged, "started", (json_int_t)round->started_s, "finished",
-        (json_int_t)round->finished_s, "cohort", (json_int_t)round->cohort, "survivors",
-        (json_int_t)round->survivors, "reason", round->reason, "metrics",
-        metrics_json(&round->metrics));
+    json_t *object =
+        json_pack("{s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:s, s:o}", "round",
+                  (json_int_t)round->round, "attempt", (json_int_t)round->attempt, "published",
+                  (int)round->published, "charged", (int)round->charged, "started",
+                  (json_int_t)round->started_s, "finished", (json_int_t)round->finished_s, "cohort",
+                  (json_int_t)round->cohort, "survivors", (json_int_t)round->survivors, "reason",
+                  round->reason, "metrics", metrics_json(&round->metrics));
     return json_array_append_new(ctx, object) == 0 ? CN_OK : CN_E_NOMEM;
 }
 

@@ -17,18 +17,18 @@
 #define CONFIG_PORT_DEFAULT 7443
 
 struct config {
-    char name[CONFIG_NAME_MAX + 1];     /* of the aggregator, in its ledger */
+    char name[CONFIG_NAME_MAX + 1]; /* of the aggregator, in its ledger */
     char listen_host[JOIN_HOST_MAX + 1];
-    uint16_t listen_port;               /* 0: any free one */
+    uint16_t listen_port;                /* 0: any free one */
     char public_host[JOIN_HOST_MAX + 1]; /* what devices connect to: in join links */
-    uint16_t public_port;               /* 0: as listen_port */
+    uint16_t public_port;                /* 0: as listen_port */
     uint8_t registrar[SIGN_PUBLIC_BYTES];
     char registrar_key[CN_PATH_MAX]; /* where `invite` finds the key; may lie elsewhere */
     uint32_t connections_max;
-    uint64_t uploads_max; /* bytes of unfinished uploads held at a time */
+    uint64_t uploads_max;   /* bytes of unfinished uploads held at a time */
     uint32_t downloads_max; /* models being sent at a time; others wait their turn */
-    uint32_t grace_s;     /* how long a training round waits for devices that are away */
-    uint32_t models_kept; /* published models of each task that stay in blobs/ */
+    uint32_t grace_s;       /* how long a training round waits for devices that are away */
+    uint32_t models_kept;   /* published models of each task that stay in blobs/ */
 };
 
 /* What init starts from: any address, port 7443, ten thousand connections. */

@@ -117,7 +117,8 @@ static enum cn_err read_all(struct pass *pass)
     if (err == CN_OK && known > pass->ends) {
         cn_diag_set(pass->diag, pass->what->ledger_path, 0, 0,
                     "the ledger tells how %llu rounds ended, the store knows of %llu: lines were"
-                    " taken away", (unsigned long long)pass->ends, (unsigned long long)known);
+                    " taken away",
+                    (unsigned long long)pass->ends, (unsigned long long)known);
         cn_diag_hint(pass->diag, "restore the ledger that belongs to this store");
         err = CN_E_TAMPERED;
     }

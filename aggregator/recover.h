@@ -21,7 +21,7 @@ struct recover {
     const struct registry *registry;
     const char *ledger_path;
     const struct sign_key *key;
-    const char *name;   /* the ledger's owner, for a new ledger */
+    const char *name; /* the ledger's owner, for a new ledger */
     int64_t now_s;
     const char *reason; /* said of an open round; NULL: RECOVER_REASON */
 };

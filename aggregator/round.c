@@ -238,10 +238,8 @@ void round_fail(struct round *round, enum cn_err why, const char *reason, uint64
 static void fail_closing(struct round *round, enum cn_err err, bool late, uint64_t now_ms)
 {
     static const char *const what[ROUND_PHASE_COUNT] = {
-        [ROUND_TRAIN] = "finished training",
-        [ROUND_SHARES] = "shared their keys",
-        [ROUND_UPLOAD] = "sent their masked update",
-        [ROUND_VOUCH] = "signed the list of survivors",
+        [ROUND_TRAIN] = "finished training",         [ROUND_SHARES] = "shared their keys",
+        [ROUND_UPLOAD] = "sent their masked update", [ROUND_VOUCH] = "signed the list of survivors",
         [ROUND_REVEAL] = "helped to open the sum",
     };
     const char *done = what[round->phase];
@@ -277,8 +275,7 @@ static bool settled(const struct round *round, uint64_t now_ms)
     bool enough = round->phase == ROUND_TRAIN && round->ready >= round->options.secagg.cohort_min;
     for (uint32_t i = 0; i < round->seat_count; i++) {
         const struct seat *seat = &round->seats[i];
-        bool given_up =
-            enough && !seat->here && now_ms >= seat->lost_ms + round->options.grace_ms;
+        bool given_up = enough && !seat->here && now_ms >= seat->lost_ms + round->options.grace_ms;
         if (awaited(round, seat) && !given_up)
             return false;
     }

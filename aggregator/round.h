@@ -52,7 +52,7 @@ struct round_options {
     uint32_t rounds; /* of the task, altogether */
     struct secagg_config secagg;
     uint8_t registrar[SIGN_PUBLIC_BYTES];
-    uint32_t cohort_max; /* at most SECAGG_DEVICES_MAX */
+    uint32_t cohort_max;                 /* at most SECAGG_DEVICES_MAX */
     uint64_t wait_ms[ROUND_PHASE_COUNT]; /* of GATHER (from cohort_min on) to REVEAL */
     uint64_t grace_ms;    /* in TRAIN: for devices that are away, when all others are ready */
     uint64_t uploads_max; /* bytes of unfinished uploads held at a time; one always may */
@@ -125,11 +125,11 @@ const char *round_reason(const struct round *round);
 
 /* Numbers about a round, for logs, ledger and metrics. */
 struct round_facts {
-    uint32_t offered;    /* devices asked, all together */
-    uint32_t ready;      /* devices that trained */
-    uint32_t roster;     /* devices in the roster; 0 before it is closed */
-    uint32_t survivors;  /* masked vectors in the sum; before that those that arrived so far */
-    bool charged;        /* a masked vector may have left a device: the round is paid for */
+    uint32_t offered;   /* devices asked, all together */
+    uint32_t ready;     /* devices that trained */
+    uint32_t roster;    /* devices in the roster; 0 before it is closed */
+    uint32_t survivors; /* masked vectors in the sum; before that those that arrived so far */
+    bool charged;       /* a masked vector may have left a device: the round is paid for */
     uint64_t wait_ms[ROUND_PHASE_COUNT]; /* time spent in each phase so far */
     uint8_t binding[HASH_BYTES];
     uint8_t roster_hash[HASH_BYTES]; /* of the survivors' device ids; zeros before they stand */

@@ -35,13 +35,13 @@ struct round {
     uint64_t deadline_ms; /* UINT64_MAX: none yet */
     struct seat *seats;   /* [seats_max] */
     uint32_t seat_count, seats_max;
-    uint32_t target;      /* seats to keep filled while devices train */
+    uint32_t target; /* seats to keep filled while devices train */
     uint32_t ready;
     uint32_t roster;
     uint32_t uploaded;
     bool charged;
-    uint64_t upload_bytes;    /* of one upload */
-    uint64_t uploads_held;    /* bytes reserved for unfinished uploads */
+    uint64_t upload_bytes;     /* of one upload */
+    uint64_t uploads_held;     /* bytes reserved for unfinished uploads */
     struct secagg_sealed *box; /* [seats_max] scratch for one inbox */
     uint32_t *sum;             /* [dim] */
     uint64_t wait_ms[ROUND_PHASE_COUNT];

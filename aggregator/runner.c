@@ -56,8 +56,8 @@ enum cn_err runner_new(struct runner **out, const struct runner_options *options
                            .name = options->name,
                            .now_s = runner_now_s(runner)};
     struct recover_result result = {0};
-    enum cn_err err = runner->declines ? recover_run(&runner->ledger, &what, &result, diag)
-                                       : CN_E_NOMEM;
+    enum cn_err err =
+        runner->declines ? recover_run(&runner->ledger, &what, &result, diag) : CN_E_NOMEM;
     if (err != CN_OK) {
         runner_free(runner);
         return err;
@@ -162,7 +162,8 @@ static void load_task(struct runner *runner, uint64_t now_ms)
         return; /* memory or disk: later, maybe */
     char note[STORE_REASON_MAX];
     snprintf(note, sizeof(note), "can not run: %.200s", line[0] ? line : cn_err_text(err));
-    CN_IGNORE(store_task_state_set(runner->options.store, runner->row.id, STORE_TASK_STOPPED, note));
+    CN_IGNORE(
+        store_task_state_set(runner->options.store, runner->row.id, STORE_TASK_STOPPED, note));
 }
 
 /* ---- rounds ---- */
@@ -282,10 +283,8 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
 
 static void start_attempt(struct runner *runner, uint64_t now_ms)
 {
-    struct round_calls calls = {.send = call_send,
-                                .opening = call_opening,
-                                .declined = call_declined,
-                                .ctx = runner};
+    struct round_calls calls = {
+        .send = call_send, .opening = call_opening, .declined = call_declined, .ctx = runner};
     struct round_options options;
     runner->attempt = runner->row.attempt + 1;
     runner->opened = false;

@@ -18,15 +18,11 @@ static double total_s(const struct metrics *metrics)
 void runner_say_round(const struct store_task *task, const struct store_round *round)
 {
     const struct metrics *m = &round->metrics;
-    struct cn_log_field fields[12];
+    struct cn_log_field fields[13];
     size_t n = 0;
-    char of[32];
-    snprintf(of, sizeof(of), "%u/%u", (unsigned)round->round, (unsigned)task->rounds);
-    char survivors[32];
-    snprintf(survivors, sizeof(survivors), "%u/%u", (unsigned)round->survivors,
-             (unsigned)round->cohort);
     fields[n++] = cn_log_text("task", task->name);
-    fields[n++] = cn_log_text("round", of);
+    fields[n++] = cn_log_uint("round", round->round);
+    fields[n++] = cn_log_uint("of", task->rounds);
     if (isfinite(m->accuracy))
         fields[n++] = cn_log_real("accuracy", m->accuracy);
     if (isfinite(m->loss))
@@ -35,7 +31,8 @@ void runner_say_round(const struct store_task *task, const struct store_round *r
         fields[n++] = cn_log_real("train_loss", m->train_loss);
     if (isfinite(m->epsilon))
         fields[n++] = cn_log_real("epsilon", m->epsilon);
-    fields[n++] = cn_log_text("survivors", survivors);
+    fields[n++] = cn_log_uint("survivors", round->survivors);
+    fields[n++] = cn_log_uint("cohort", round->cohort);
     fields[n++] = cn_log_real("seconds", total_s(m));
     fields[n++] = cn_log_uint("bytes_up", (uint64_t)m->bytes_up);
     fields[n++] = cn_log_uint("bytes_down", (uint64_t)m->bytes_down);

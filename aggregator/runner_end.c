@@ -53,7 +53,8 @@ static void row_fill(const struct runner *runner, struct store_round *round,
     metrics->shares_s = (double)facts.wait_ms[ROUND_SHARES] / 1000.0;
     metrics->upload_s = (double)facts.wait_ms[ROUND_UPLOAD] / 1000.0;
     metrics->unmask_s = (double)(facts.wait_ms[ROUND_VOUCH] + facts.wait_ms[ROUND_REVEAL] +
-                                 facts.wait_ms[ROUND_OPEN]) / 1000.0;
+                                 facts.wait_ms[ROUND_OPEN]) /
+                        1000.0;
     uint64_t up = 0, down = 0;
     if (runner->calls.traffic)
         runner->calls.traffic(runner->calls.ctx, runner->round, &up, &down);

@@ -56,9 +56,9 @@ struct runner {
     struct round *round;
     uint32_t attempt;
     int64_t started_s;
-    bool opened;           /* the ledger has the round's first line, or may have it */
+    bool opened;                   /* the ledger has the round's first line, or may have it */
     char reason[STORE_REASON_MAX]; /* MENDING: of the round that did not end */
-    uint64_t said_ms;      /* when the log last told what is waited for */
+    uint64_t said_ms;              /* when the log last told what is waited for */
 
     struct runner_opening opening;
     bool opening_out;

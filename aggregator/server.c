@@ -15,8 +15,15 @@
 #include "crypto/keyfile.h"
 #include "crypto/random.h"
 
-enum { TICK_MS = 50, POLL_MS = 300, HOUSEKEEPING_MS = 1000, JOBS_MAX = 2, EXIT_AT_ONCE = 3,
-       LOCK_TRIES = 5, LOCK_WAIT_MS = 40 };
+enum {
+    TICK_MS = 50,
+    POLL_MS = 300,
+    HOUSEKEEPING_MS = 1000,
+    JOBS_MAX = 2,
+    EXIT_AT_ONCE = 3,
+    LOCK_TRIES = 5,
+    LOCK_WAIT_MS = 40
+};
 
 struct server_job {
     uv_work_t work;
@@ -195,8 +202,9 @@ static enum cn_err lock_folder(struct server *server, struct cn_diag *diag)
         err = cn_file_lock(path, &server->lock, NULL);
     }
     if (err == CN_E_BUSY) {
-        cn_diag_set(diag, server->options->folder, 0, 0, "another cairn-aggregator serves this"
-                                                         " folder");
+        cn_diag_set(diag, server->options->folder, 0, 0,
+                    "another cairn-aggregator serves this"
+                    " folder");
         cn_diag_hint(diag, "stop it first, or look for it: pgrep -a cairn-aggregator");
     } else if (err != CN_OK) {
         cn_diag_set(diag, path, 0, 0, "the lock can not be taken: %s", cn_err_text(err));
@@ -272,9 +280,8 @@ static enum cn_err start_handles(struct server *server)
 static enum cn_err start_listening(struct server *server, struct cn_diag *diag)
 {
     const struct config *config = &server->options->config;
-    struct link_accept accept = {.accepted = on_accepted,
-                                 .ctx = server,
-                                 .links_max = config->connections_max};
+    struct link_accept accept = {
+        .accepted = on_accepted, .ctx = server, .links_max = config->connections_max};
     CN_TRY(link_listen(&server->listener, &server->loop, server->tls, config->listen_host,
                        config->listen_port, &accept, NULL, diag));
     uint16_t port = link_listener_port(server->listener);

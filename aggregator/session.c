@@ -14,11 +14,11 @@ struct session {
     struct link *link;
     struct session *next, *before;
     struct session *bucket_next;
-    bool in;      /* logged in, and in the cohort */
+    bool in;       /* logged in, and in the cohort */
     bool enrolled; /* came to enrol only */
-    bool leaving; /* goodbye was said; what still arrives is ignored */
-    bool unseen;  /* its login is not in the store yet */
-    bool waits;   /* for a place among the downloads */
+    bool leaving;  /* goodbye was said; what still arrives is ignored */
+    bool unseen;   /* its login is not in the store yet */
+    bool waits;    /* for a place among the downloads */
     uint64_t begun_ms;
     uint8_t device[DEVICE_ID_BYTES];
     char name[CERTIFICATE_NAME_MAX + 1];
@@ -266,8 +266,7 @@ static void on_hello(struct session *session, const struct message_hello *hello)
     if (!authentic(session, hello, &refusal) || !welcome(session, hello, &refusal)) {
         if (may_log(session->host))
             cn_log(CN_LOG_WARN, "login refused", cn_log_text("device", session->name),
-                   cn_log_text("peer", link_peer(session->link)),
-                   cn_log_text("why", refusal.text));
+                   cn_log_text("peer", link_peer(session->link)), cn_log_text("why", refusal.text));
         goodbye(session, refusal.code, refusal.text);
         return;
     }
@@ -410,10 +409,8 @@ bool session_accept(struct session_host *host, struct link *link, struct link_ev
         host->first->before = session;
     host->first = session;
     host->count++;
-    *events = (struct link_events){.opened = on_opened,
-                                   .message = on_message,
-                                   .drained = on_drained,
-                                   .closed = on_closed};
+    *events = (struct link_events){
+        .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
     *link_ctx = session;
     return true;
 }
@@ -465,8 +462,8 @@ void session_revoke(struct session_host *host)
     for (struct session *session = host->first, *next; session; session = next) {
         next = session->next;
         struct store_device device;
-        if (!session->in ||
-            store_device_get(host->store, session->device, &device) != CN_OK || !device.revoked_s)
+        if (!session->in || store_device_get(host->store, session->device, &device) != CN_OK ||
+            !device.revoked_s)
             continue;
         cn_log(CN_LOG_INFO, "device revoked", cn_log_text("device", session->name));
         runner_device_out(host->runner, session->device, now(host));

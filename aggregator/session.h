@@ -16,8 +16,8 @@
 #include "protocol/link.h"
 #include "protocol/transfer.h"
 
-#define SESSION_HELLO_MS 10000   /* for the first message */
-#define SESSION_ENROL_MS 15000   /* for a device that came to enrol only to leave */
+#define SESSION_HELLO_MS 10000 /* for the first message */
+#define SESSION_ENROL_MS 15000 /* for a device that came to enrol only to leave */
 #define SESSION_BUCKETS 4096u
 
 struct session;
@@ -27,7 +27,7 @@ struct session_host {
     struct store *store;
     struct cohort *cohort;
     struct runner *runner;
-    const uint8_t *registrar; /* [SIGN_PUBLIC_BYTES] */
+    const uint8_t *registrar;  /* [SIGN_PUBLIC_BYTES] */
     const uint8_t *ledger_key; /* [SIGN_PUBLIC_BYTES] */
     struct cn_clock clock;
     uint32_t downloads_max;
@@ -36,7 +36,7 @@ struct session_host {
     struct session *devices[SESSION_BUCKETS]; /* those logged in, by device id */
     uint32_t count;
     uint32_t downloads;
-    bool handing_out; /* places for downloads, right now */
+    bool handing_out;            /* places for downloads, right now */
     uint64_t gone_up, gone_down; /* bytes of links that closed since session_traffic_start */
     struct cn_log_limit log;     /* for what peers can trigger */
 };

@@ -29,8 +29,8 @@ struct store_device {
     uint8_t id[DEVICE_ID_BYTES];
     struct certificate certificate;
     int64_t enrolled_s;
-    int64_t seen_s;     /* last login; 0: never */
-    int64_t revoked_s;  /* 0: welcome */
+    int64_t seen_s;    /* last login; 0: never */
+    int64_t revoked_s; /* 0: welcome */
     char software[MESSAGE_TEXT_MAX];
     char declined[STORE_REASON_MAX]; /* its last reason to say no; empty: none */
     int64_t declined_s;
@@ -74,8 +74,8 @@ struct store_task {
     uint32_t attempt;          /* the last one tried of round published + 1; 0: none */
     enum store_task_state state;
     int64_t submitted_s;
-    double delta;   /* of its promise of privacy; 0: none is made */
-    double epsilon; /* of one device after all rounds; 0: none */
+    double delta;                    /* of its promise of privacy; 0: none is made */
+    double epsilon;                  /* of one device after all rounds; 0: none */
     char test[DATA_SOURCE_TEXT_MAX]; /* the operator's test data; empty: none */
     char note[STORE_REASON_MAX];     /* what the task is doing or waits for, in words */
 };

@@ -76,8 +76,8 @@ static void keep(struct query *query, int code)
 void query_bind_blob(struct query *query, const void *bytes, size_t len)
 {
     if (query->err == CN_OK)
-        keep(query, sqlite3_bind_blob64(query->statement, ++query->bound, bytes, len,
-                                        SQLITE_TRANSIENT));
+        keep(query,
+             sqlite3_bind_blob64(query->statement, ++query->bound, bytes, len, SQLITE_TRANSIENT));
 }
 
 void query_bind_int(struct query *query, int64_t value)

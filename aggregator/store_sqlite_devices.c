@@ -82,8 +82,7 @@ static void device_row(struct query *query, struct store_device *device)
 enum cn_err store_device_get(struct store *store, const uint8_t id[DEVICE_ID_BYTES],
                              struct store_device *device)
 {
-    struct query query =
-        query_open(store, "SELECT " DEVICE_COLUMNS " FROM devices WHERE id = ?");
+    struct query query = query_open(store, "SELECT " DEVICE_COLUMNS " FROM devices WHERE id = ?");
     query_bind_blob(&query, id, DEVICE_ID_BYTES);
     bool found = query_row(&query);
     if (found)
@@ -107,8 +106,8 @@ enum cn_err store_device_find(struct store *store, const char *text, struct stor
     CN_TRY(query_close(&query));
     if (found == 1)
         return CN_OK;
-    cn_diag_set(diag, NULL, 0, 0, found ? "more than one device is called '%s'"
-                                        : "no device is called '%s'", text);
+    cn_diag_set(diag, NULL, 0, 0,
+                found ? "more than one device is called '%s'" : "no device is called '%s'", text);
     cn_diag_hint(diag, "`cairn-aggregator device list DIR` shows names and ids; an id's first"
                        " digits are enough");
     return found ? CN_E_CONFIG : CN_E_NOT_FOUND;

@@ -109,8 +109,9 @@ enum cn_err store_task_find(struct store *store, const char *text, struct store_
     CN_TRY(query_close(&query));
     if (found == 1)
         return CN_OK;
-    cn_diag_set(diag, NULL, 0, 0, found ? "more than one task's id begins with '%s'"
-                                        : "no task is called '%s'", text);
+    cn_diag_set(diag, NULL, 0, 0,
+                found ? "more than one task's id begins with '%s'" : "no task is called '%s'",
+                text);
     cn_diag_hint(diag, "`cairn-aggregator task list DIR` shows names and ids");
     return found ? CN_E_CONFIG : CN_E_NOT_FOUND;
 }
@@ -129,8 +130,9 @@ enum cn_err store_task_list(struct store *store, store_task_visit visit, void *c
 
 enum cn_err store_task_next(struct store *store, struct store_task *task)
 {
-    struct query query = query_open(store, "SELECT " TASK_COLUMNS " FROM tasks WHERE state IN (?, ?)"
-                                           " ORDER BY state DESC, number LIMIT 1");
+    struct query query =
+        query_open(store, "SELECT " TASK_COLUMNS " FROM tasks WHERE state IN (?, ?)"
+                          " ORDER BY state DESC, number LIMIT 1");
     query_bind_int(&query, STORE_TASK_WAITING);
     query_bind_int(&query, STORE_TASK_RUNNING);
     return task_first(&query, task);
@@ -189,10 +191,10 @@ static enum cn_err round_insert(struct store *store, const struct store_round *r
     char *metrics = metrics_encode(&round->metrics);
     if (!metrics)
         return CN_E_NOMEM;
-    struct query query = query_open(
-        store, "INSERT OR IGNORE INTO rounds (task, round, attempt, published, charged,"
-               " started_s, finished_s, cohort, survivors, model, reason, metrics)"
-               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    struct query query =
+        query_open(store, "INSERT OR IGNORE INTO rounds (task, round, attempt, published, charged,"
+                          " started_s, finished_s, cohort, survivors, model, reason, metrics)"
+                          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     query_bind_blob(&query, round->task, sizeof(round->task));
     query_bind_int(&query, round->round);
     query_bind_int(&query, round->attempt);

@@ -27,10 +27,10 @@ struct fed_device {
     struct certificate certificate;
     uint8_t id[DEVICE_ID_BYTES];
     bool here;
-    enum decline_code declines;   /* 0: it takes part */
-    enum message_type mute;       /* does not answer this message (0: answers all) */
-    bool corrupt_upload;          /* uploads bytes that do not have the announced hash */
-    bool wrong_shares;            /* reveals shares that are wrong */
+    enum decline_code declines; /* 0: it takes part */
+    enum message_type mute;     /* does not answer this message (0: answers all) */
+    bool corrupt_upload;        /* uploads bytes that do not have the announced hash */
+    bool wrong_shares;          /* reveals shares that are wrong */
     struct secagg_device *secagg;
     struct round_id id_of_round;
     uint8_t *packed; /* the masked vector */
@@ -174,9 +174,9 @@ static void fed_on_offer(struct fed *fed, int i, const struct message_offer *off
 static void fed_on_roster(struct fed *fed, int i, const struct message_roster *roster)
 {
     struct secagg_sealed sealed[FED_DEVICES_MAX];
-    struct message message = {.type = MESSAGE_SHARES,
-                              .as.shares = {.id = roster->id, .sealed = sealed,
-                                            .count = roster->count - 1}};
+    struct message message = {
+        .type = MESSAGE_SHARES,
+        .as.shares = {.id = roster->id, .sealed = sealed, .count = roster->count - 1}};
     FED_OK(secagg_device_roster(fed->devices[i].secagg, roster->members, roster->count,
                                 roster->threshold, sealed));
     fed_post(fed, i, -1, &message);
@@ -185,9 +185,9 @@ static void fed_on_roster(struct fed *fed, int i, const struct message_roster *r
 static void fed_announce(struct fed *fed, int i)
 {
     struct fed_device *device = &fed->devices[i];
-    struct message message = {.type = MESSAGE_UPLOAD,
-                              .as.upload = {.id = device->id_of_round,
-                                            .bytes = device->packed_len}};
+    struct message message = {
+        .type = MESSAGE_UPLOAD,
+        .as.upload = {.id = device->id_of_round, .bytes = device->packed_len}};
     hash_blob(message.as.upload.hash, device->packed, device->packed_len);
     if (device->corrupt_upload)
         device->packed[0] ^= 1;

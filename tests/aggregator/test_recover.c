@@ -74,8 +74,8 @@ TestSuite(recover, .init = setup, .fini = teardown);
 
 static struct ledger_entry entry_of(const char *kind, uint32_t round, uint32_t attempt)
 {
-    struct ledger_entry entry = {.time_s = FED_NOW_S, .round = round, .attempt = attempt,
-                                 .cohort = 4};
+    struct ledger_entry entry = {
+        .time_s = FED_NOW_S, .round = round, .attempt = attempt, .cohort = 4};
     snprintf(entry.kind, sizeof(entry.kind), "%s", kind);
     snprintf(entry.task, sizeof(entry.task), "small");
     memcpy(entry.task_id, task.id, sizeof(entry.task_id));

@@ -1,148 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "aggregator/round.h"
-#include "federation.h"
-
-enum { DIM = 40, BITS = 16 };
-
-static struct fed fed;
-static struct round *current;
-static uint64_t now_ms;
-static uint32_t openings, opened_cohort, declines;
-static enum cn_err opening_answer;
-static enum decline_code decline_code;
-
-static void fill(void *ctx, int device, uint32_t *vector)
-{
-    (void)ctx;
-    for (uint32_t k = 0; k < DIM; k++)
-        vector[k] = (uint32_t)(device + 1) * 10 + k;
-}
-
-static enum cn_err deliver(void *ctx, const uint8_t id[DEVICE_ID_BYTES],
-                           const struct message *message)
-{
-    (void)ctx;
-    return round_message(current, id, message, now_ms);
-}
-
-static void send(void *ctx, const uint8_t id[DEVICE_ID_BYTES], const struct message *message)
-{
-    (void)ctx;
-    fed_send(&fed, id, message);
-}
-
-static enum cn_err opening(void *ctx, uint32_t cohort)
-{
-    (void)ctx;
-    openings++;
-    opened_cohort = cohort;
-    return opening_answer;
-}
-
-static void declined(void *ctx, const uint8_t id[DEVICE_ID_BYTES], enum decline_code code,
-                     const char *text)
-{
-    (void)ctx, (void)id;
-    declines++;
-    decline_code = code;
-    cr_assert_str_eq(text, "the owner says no");
-}
-
-static struct round_options options(uint32_t cohort_min, uint32_t cohort_max)
-{
-    struct round_options o = {.plan_bytes = 10,
-                              .model_bytes = 20,
-                              .rounds = 5,
-                              .cohort_max = cohort_max,
-                              .grace_ms = 2000,
-                              .uploads_max = 1 << 20};
-    memset(o.id.task, 3, sizeof(o.id.task));
-    o.id.round = 2;
-    o.id.attempt = 1;
-    memset(o.plan, 4, sizeof(o.plan));
-    memset(o.model, 5, sizeof(o.model));
-    o.secagg = (struct secagg_config){.dim = DIM, .bits = BITS, .cohort_min = cohort_min};
-    round_binding(o.secagg.binding, &o.id, o.plan, o.model);
-    memcpy(o.registrar, fed.registrar_public, SIGN_PUBLIC_BYTES);
-    for (int phase = ROUND_GATHER; phase <= ROUND_REVEAL; phase++)
-        o.wait_ms[phase] = 10000;
-    return o;
-}
-
-static void begin_with(int devices, const struct round_options *o)
-{
-    struct round_calls calls = {.send = send, .opening = opening, .declined = declined};
-    fed.secagg = o->secagg;
-    fed.fill = fill;
-    fed.deliver = deliver;
-    FED_OK(round_new(&current, o, &calls, fed.cohort, &fed.random, now_ms));
-    for (int i = 0; i < devices; i++)
-        fed_join(&fed, i);
-}
-
-static void begin(int devices, uint32_t cohort_min, uint32_t cohort_max)
-{
-    fed_init(&fed, devices);
-    struct round_options o = options(cohort_min, cohort_max);
-    begin_with(devices, &o);
-}
-
-static void setup(void)
-{
-    now_ms = 5000;
-    openings = opened_cohort = declines = 0;
-    opening_answer = CN_OK;
-    current = NULL;
-}
-
-static void teardown(void)
-{
-    round_free(current);
-    fed_clear(&fed);
-}
+#include "round_fixture.h"
 
 TestSuite(round, .init = setup, .fini = teardown);
-
-/* Runs until nothing more happens without time passing. */
-static void settle(void)
-{
-    do {
-        round_tick(current, now_ms);
-        fed_run(&fed);
-    } while (fed.head != fed.tail);
-    round_tick(current, now_ms);
-}
-
-static void pass(uint64_t ms)
-{
-    now_ms += ms;
-    settle();
-}
-
-static void open_and_check(const char *who)
-{
-    uint32_t expected = 0, count = 0;
-    cr_assert_eq(round_phase(current), ROUND_OPEN, "%s: %s, %s", who,
-                 round_phase_name(round_phase(current)), round_reason(current));
-    FED_OK(round_open(current));
-    round_opened(current, CN_OK, now_ms);
-    cr_assert_eq(round_phase(current), ROUND_SUMMED);
-    for (const char *c = who; *c; c++, count++)
-        expected += (uint32_t)(*c - '0' + 1) * 10;
-    for (uint32_t k = 0; k < DIM; k++)
-        cr_assert_eq(round_sum(current)[k], expected + count * k);
-    struct round_facts facts;
-    round_facts(current, &facts);
-    cr_assert_eq(facts.survivors, count);
-}
-
-static void expect_failed(enum cn_err why, const char *words)
-{
-    cr_assert_eq(round_phase(current), ROUND_FAILED, "%s",
-                 round_phase_name(round_phase(current)));
-    cr_assert_eq((int)round_error(current), (int)why, "%s", cn_err_name(round_error(current)));
-    cr_assert(strstr(round_reason(current), words), "%s", round_reason(current));
-}
 
 /* ---- the good way ---- */
 
@@ -194,10 +53,8 @@ Test(round, tells_everybody_in_it_how_it_ended)
     begin(4, 3, 4);
     settle();
     open_and_check("0123");
-    struct message_outcome outcome = {.id = fed.devices[0].id_of_round,
-                                      .published = true,
-                                      .survivors = 4,
-                                      .ledger_count = 9};
+    struct message_outcome outcome = {
+        .id = fed.devices[0].id_of_round, .published = true, .survivors = 4, .ledger_count = 9};
     round_outcome(current, &outcome);
     fed_run(&fed);
     for (int i = 0; i < 4; i++)
@@ -354,8 +211,8 @@ Test(round, is_abandoned_with_its_reason_when_too_few_answer_in_any_phase)
         expect_failed(silences[i].why, silences[i].words);
         struct round_facts facts;
         round_facts(current, &facts);
-        cr_assert_eq(facts.charged, silences[i].type != MESSAGE_OFFER &&
-                                        silences[i].type != MESSAGE_ROSTER);
+        cr_assert_eq(facts.charged,
+                     silences[i].type != MESSAGE_OFFER && silences[i].type != MESSAGE_ROSTER);
         if (i + 1 < CN_COUNT(silences)) {
             teardown();
             setup();
@@ -364,18 +221,6 @@ Test(round, is_abandoned_with_its_reason_when_too_few_answer_in_any_phase)
 }
 
 /* ---- connections that break ---- */
-
-static void lose(int i)
-{
-    fed_leave(&fed, i);
-    round_device_lost(current, fed.devices[i].id, now_ms);
-}
-
-static void come_back(int i)
-{
-    fed_join(&fed, i);
-    round_device_here(current, fed.devices[i].id, now_ms);
-}
 
 Test(round, repeats_the_phase_to_a_device_that_comes_back)
 {
@@ -488,222 +333,11 @@ Test(round, gives_the_turn_of_a_stuck_upload_to_others_when_it_leaves)
     FED_OK(round_open(current));
 }
 
-/* ---- late, doubled, foreign ---- */
-
-Test(round, ignores_repeats_of_every_answer)
-{
-    begin(4, 3, 4);
-    do {
-        round_tick(current, now_ms);
-        while (fed.head != fed.tail) {
-            struct fed_letter *letter = &fed.queue[fed.head % FED_QUEUE_MAX];
-            if (letter->to < 0) { /* everything that devices say arrives twice */
-                struct cn_arena arena;
-                struct message message;
-                cn_arena_init(&arena, (size_t)1 << 24);
-                FED_OK(message_decode(&message, letter->bytes, letter->len, &arena));
-                if (message.type != MESSAGE_CHUNK)
-                    FED_OK(deliver(NULL, fed.devices[letter->from].id, &message));
-                cn_arena_clear(&arena);
-            }
-            fed_step(&fed);
-        }
-        round_tick(current, now_ms);
-    } while (fed.head != fed.tail);
-    open_and_check("0123");
-}
-
-Test(round, ignores_what_comes_too_late)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_OFFER;
-    settle();
-    pass(10000);
-    cr_assert_eq(round_phase(current), ROUND_OPEN);
-    struct message late = {.type = MESSAGE_ACCEPT, .as.accept.id = fed.devices[0].id_of_round};
-    FED_OK(deliver(NULL, fed.devices[4].id, &late));
-    late = (struct message){.type = MESSAGE_READY, .as.ready.id = fed.devices[0].id_of_round};
-    FED_OK(deliver(NULL, fed.devices[4].id, &late));
-    open_and_check("0123");
-}
-
-Test(round, ignores_other_rounds_and_strangers)
-{
-    begin(4, 3, 4);
-    fed.devices[3].mute = MESSAGE_ROSTER;
-    settle();
-    struct message other = {.type = MESSAGE_VOUCH, .as.vouch.id = fed.devices[0].id_of_round};
-    other.as.vouch.id.attempt = 7;
-    FED_OK(deliver(NULL, fed.devices[0].id, &other));
-    static const uint8_t stranger[DEVICE_ID_BYTES] = {1};
-    other.as.vouch.id.attempt = 1;
-    FED_OK(deliver(NULL, stranger, &other));
-    cr_assert_eq(round_phase(current), ROUND_SHARES);
-}
-
-/* ---- lies ---- */
-
-static void expect_thrown_out(int liar, enum cn_err err, const struct message *message)
-{
-    cr_assert_eq((int)deliver(NULL, fed.devices[liar].id, message), (int)err);
-    cr_assert_not(round_has(current, fed.devices[liar].id));
-}
-
-Test(round, throws_out_who_answers_ahead_of_the_phase)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_OFFER;
-    settle();
-    struct message early = {.type = MESSAGE_VOUCH, .as.vouch.id = fed.devices[4].offer.id};
-    expect_thrown_out(4, CN_E_UNEXPECTED, &early);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_who_sends_what_only_aggregators_send)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_OFFER;
-    settle();
-    struct message wrong = {.type = MESSAGE_OUTCOME, .as.outcome.id = fed.devices[4].offer.id};
-    cr_assert_eq((int)deliver(NULL, fed.devices[4].id, &wrong), (int)CN_E_UNEXPECTED);
-}
-
-Test(round, throws_out_who_shows_keys_that_are_not_its_own)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_OFFER;
-    fed.devices[3].mute = MESSAGE_OFFER;
-    settle();
-    struct message stolen = {.type = MESSAGE_READY,
-                             .as.ready = {fed.devices[0].id_of_round, fed.devices[0].keys}};
-    expect_thrown_out(4, CN_E_AUTH, &stolen);
-    fed.devices[3].mute = MESSAGE_NONE;
-    lose(3);
-    come_back(3);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_an_upload_of_another_size)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_INBOX;
-    settle();
-    struct message upload = {.type = MESSAGE_UPLOAD,
-                             .as.upload = {.id = fed.devices[4].id_of_round, .bytes = 1 << 30}};
-    expect_thrown_out(4, CN_E_PARSE, &upload);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_an_upload_that_does_not_have_its_hash)
-{
-    begin(5, 3, 5);
-    fed.devices[4].corrupt_upload = true;
-    settle();
-    cr_assert_eq((int)fed.refused[4], (int)CN_E_AUTH);
-    open_and_check("0123");
-}
-
-Test(round, throws_out_chunks_that_nobody_asked_for)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_INBOX;
-    settle();
-    uint8_t bytes[4] = {0};
-    struct message chunk = {.type = MESSAGE_CHUNK, .as.chunk = {.bytes = bytes, .len = 4}};
-    expect_thrown_out(4, CN_E_UNEXPECTED, &chunk);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_a_second_vector)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_RESUME;
-    settle();
-    struct message upload = {.type = MESSAGE_UPLOAD,
-                             .as.upload = {.id = fed.devices[4].id_of_round,
-                                           .bytes = fed.devices[4].packed_len}};
-    expect_thrown_out(4, CN_E_UNEXPECTED, &upload);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_a_vouch_that_does_not_verify)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_SURVIVORS;
-    settle();
-    struct message vouch = {.type = MESSAGE_VOUCH, .as.vouch.id = fed.devices[4].id_of_round};
-    expect_thrown_out(4, CN_E_AUTH, &vouch);
-    settle();
-    open_and_check("01234"); /* its vector was in the sum already */
-}
-
-Test(round, throws_out_shares_for_the_wrong_devices)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_ROSTER;
-    settle();
-    struct secagg_sealed sealed[4];
-    memset(sealed, 0, sizeof(sealed));
-    struct message shares = {.type = MESSAGE_SHARES,
-                             .as.shares = {.id = fed.devices[4].id_of_round,
-                                           .sealed = sealed,
-                                           .count = 4}};
-    expect_thrown_out(4, CN_E_INCONSISTENT, &shares);
-    settle();
-    open_and_check("0123");
-}
-
-Test(round, throws_out_a_decline_without_a_code)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_OFFER;
-    settle();
-    struct message no = {.type = MESSAGE_DECLINE, .as.decline.id = fed.devices[4].offer.id};
-    expect_thrown_out(4, CN_E_PARSE, &no);
-    cr_assert_eq(declines, 0);
-}
-
-static void count_suspect(void *ctx, const uint8_t device[DEVICE_ID_BYTES])
-{
-    (void)device;
-    ++*(int *)ctx;
-}
-
-Test(round, names_a_device_whose_shares_are_wrong)
-{
-    begin(6, 3, 6);
-    fed.devices[2].wrong_shares = true;
-    settle();
-    cr_assert_eq(round_phase(current), ROUND_OPEN);
-    enum cn_err err = round_open(current);
-    round_opened(current, err, now_ms);
-    int suspects = 0;
-    round_suspects(current, count_suspect, &suspects);
-    cr_assert_gt(suspects, 0);
-    if (err != CN_OK)
-        expect_failed(CN_E_INCONSISTENT, "contradict");
-}
-
-Test(round, goes_on_without_a_device_that_is_revoked)
-{
-    begin(5, 3, 5);
-    fed.devices[4].mute = MESSAGE_INBOX;
-    settle();
-    round_device_out(current, fed.devices[4].id, now_ms);
-    settle();
-    open_and_check("0123");
-}
-
 /* ---- ends from outside ---- */
 
 Test(round, can_be_ended_from_outside_in_every_phase)
 {
-    static const enum message_type types[] = {MESSAGE_OFFER, MESSAGE_ROSTER, MESSAGE_INBOX,
+    static const enum message_type types[] = {MESSAGE_OFFER,  MESSAGE_ROSTER,    MESSAGE_INBOX,
                                               MESSAGE_RESUME, MESSAGE_SURVIVORS, MESSAGE_VOUCHES};
     for (size_t i = 0; i < CN_COUNT(types); i++) {
         begin(4, 3, 4);

@@ -93,8 +93,8 @@ static struct certificate certify(const struct invitation *invitation, const str
                                   int i)
 {
     struct certificate certificate;
-    FED_OK(certificate_make(&certificate, invitation, once, fed.devices[i].key, "phone",
-                            FED_NOW_S));
+    FED_OK(
+        certificate_make(&certificate, invitation, once, fed.devices[i].key, "phone", FED_NOW_S));
     return certificate;
 }
 
