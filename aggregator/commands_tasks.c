@@ -310,7 +310,7 @@ int commands_task_show(const struct cn_args *args)
 int commands_task_stop(const struct cn_args *args)
 {
     struct folder folder;
-    struct store_task task;
+    struct store_task task = {0};
     struct cn_diag diag = {0};
     enum cn_err err = folder_open(&folder, args, &diag);
     if (err == CN_OK)
