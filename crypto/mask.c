@@ -209,3 +209,26 @@ enum cn_err mask_sub(uint32_t *vector, size_t n, uint8_t bits, const uint8_t see
 {
     return apply_one(vector, n, bits, seed, true);
 }
+
+enum cn_err mask_expand(uint8_t *out, size_t len, enum mask_algorithm algorithm,
+                        const uint8_t seed[MASK_SEED_BYTES])
+{
+    uint8_t iv[IV_BYTES];
+    int written = 0;
+    enum cn_err err = CN_OK;
+
+    if ((size_t)algorithm >= CN_COUNT(algorithms) || len > MASK_EXPAND_MAX)
+        return CN_E_CONFIG;
+    memset(out, 0, len);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx)
+        return CN_E_NOMEM;
+    algorithms[algorithm].iv(iv, 0);
+    if (EVP_EncryptInit_ex(ctx, algorithms[algorithm].cipher(), NULL, seed, iv) != 1 ||
+        EVP_EncryptUpdate(ctx, out, &written, out, (int)len) != 1 || (size_t)written != len)
+        err = CN_E_CRYPTO;
+    EVP_CIPHER_CTX_free(ctx);
+    if (err != CN_OK)
+        memset(out, 0, len);
+    return err;
+}

@@ -57,4 +57,10 @@ enum cn_err mask_apply_with(uint32_t *vector, size_t n, uint8_t bits, enum mask_
 enum cn_err mask_add(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
 enum cn_err mask_sub(uint32_t *vector, size_t n, uint8_t bits, const uint8_t seed[MASK_SEED_BYTES]);
 
+/* Writes the first len bytes of a seed's keystream, len at most MASK_EXPAND_MAX: for tests, and to
+ * measure what masks can cost at least. Errors as mask_apply_with; out is then zero. */
+#define MASK_EXPAND_MAX ((size_t)1 << 30)
+enum cn_err mask_expand(uint8_t *out, size_t len, enum mask_algorithm algorithm,
+                        const uint8_t seed[MASK_SEED_BYTES]);
+
 #endif

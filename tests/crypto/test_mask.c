@@ -227,3 +227,21 @@ Test(mask, refuses_an_algorithm_that_is_none)
     cr_assert_eq(mask_apply_with(vector, 1, 0, MASK_AES256_CTR, &mask, 1), CN_E_CONFIG);
     cr_assert_eq(mask_apply_with(vector, 1, 33, MASK_AES256_CTR, &mask, 1), CN_E_CONFIG);
 }
+
+Test(mask, expands_what_it_applies)
+{
+    struct mask mask = {.seed = {7}, .subtract = false};
+    uint8_t stream[400] = {0};
+
+    for (int a = MASK_CHACHA20; a <= MASK_AES256_CTR; a++) {
+        uint32_t vector[100] = {0};
+
+        ok(mask_expand(stream, sizeof stream, (enum mask_algorithm)a, mask.seed));
+        ok(mask_apply_with(vector, 100, 32, (enum mask_algorithm)a, &mask, 1));
+        for (size_t i = 0; i < sizeof stream; i++)
+            cr_assert_eq(stream[i], (uint8_t)(vector[i / 4] >> (8 * (i % 4))));
+    }
+    ok(mask_expand(stream, 0, MASK_CHACHA20, mask.seed));
+    cr_assert_eq(mask_expand(stream, 1, (enum mask_algorithm)9, mask.seed), CN_E_CONFIG);
+    cr_assert_eq(mask_expand(stream, MASK_EXPAND_MAX + 1, MASK_CHACHA20, mask.seed), CN_E_CONFIG);
+}
