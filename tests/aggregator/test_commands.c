@@ -165,7 +165,7 @@ Test(commands, invite_gives_links_that_verify, .init = setup_made, .fini = test_
         cr_assert_arr_eq(link.invitation.registrar, config.registrar, SIGN_PUBLIC_BYTES);
     }
     json_decref(object);
-    cr_assert_eq(RUN("invite", dir, "--expires", "1s"), CN_EXIT_USAGE);
+    cr_assert_eq(RUN("invite", dir, "--expires", "10ms"), CN_EXIT_USAGE);
     cr_assert_eq(RUN("invite", test_folder), CN_EXIT_FAILED);
     cr_assert(strstr(err, "cairn-aggregator init"), "%s", err);
 }
