@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rings of neighbours; see graph.h. The numbers are graph_plan.c's. */
+/* Rings of neighbours; see graph.h. The numbers are graph_plan.c's and graph_checked.c's. */
 #include "crypto/graph.h"
 
 #include <stdlib.h>
@@ -96,6 +96,23 @@ bool graph_is_neighbour(const struct graph *graph, uint32_t i, uint32_t j)
     uint32_t apart = a > b ? a - b : b - a;
     uint32_t distance = apart < graph->devices - apart ? apart : graph->devices - apart;
     return distance <= graph->degree / 2;
+}
+
+bool graph_windows_hold(const struct graph *graph, const uint8_t *sets, uint8_t set,
+                        uint32_t window_min)
+{
+    uint32_t size = graph->degree / 2, inside = 0;
+
+    if (!graph->place)
+        return true;
+    for (uint32_t end = 0; end < graph->devices + size; end++) {
+        inside += (sets[graph->tenant[end % graph->devices]] & set) != 0;
+        if (end >= size)
+            inside -= (sets[graph->tenant[end - size]] & set) != 0;
+        if (end + 1 >= size && inside < window_min)
+            return false;
+    }
+    return true;
 }
 
 static int compare_positions(const void *a, const void *b)

@@ -2,10 +2,10 @@
 /* Who is whose neighbour in a secure aggregation: how many neighbours suffice, how many of them it
  * takes to open a secret, and the ring that says which.
  *
- * Numbers: Bell et al., CCS 2020, section 3, in the exact form of hypergeometric tails. They come
- * from floating point, so whoever plans announces them and the others compare with limits of their
- * own. The ring is made of integers only: equal seeds give equal rings everywhere. Where the seed
- * comes from, and that nobody chose it, is the protocol's business. */
+ * Numbers: Bell et al., CCS 2020, section 3, in the exact form of hypergeometric tails. Those of
+ * graph_plan_make and graph_plan_ring come from floating point: for plans and comparisons. Those of
+ * graph_plan_checked and the ring itself come from integers only: equal on every machine. Where the
+ * seed comes from, and that nobody chose it, is the protocol's business. */
 #ifndef CAIRN_CRYPTO_GRAPH_H
 #define CAIRN_CRYPTO_GRAPH_H
 
@@ -42,6 +42,7 @@ struct graph_plan {
     uint32_t degree;        /* neighbours of each device; devices - 1: the complete graph */
     uint32_t threshold;     /* shares that open a secret, at least 2 */
     uint32_t threshold_max; /* a larger one fails for drop-outs more often than allowed */
+    uint32_t window_min;    /* of graph_plan_checked; else 0 */
 };
 
 /* The largest or smallest values that make an unattainable demand attainable when everything else
@@ -73,6 +74,17 @@ enum cn_err graph_plan_make(struct graph_plan *plan, const struct graph_demand *
  * Errors as graph_plan_make, without diag; CN_E_NOMEM. */
 enum cn_err graph_plan_ring(struct graph_plan *plan, const struct graph_demand *demand);
 
+/* The smallest even degree below devices - 1 for rounds in which all devices sign and see one list
+ * of survivors and each checks graph_windows_hold on it, so that the server may choose who drops
+ * out, after it has seen the ring. demand->adversary is not looked at. With w the window_min:
+ *   - in no neighbourhood do the corrupt reach the threshold, and in no window of degree / 2 places
+ *     are w corrupt, with probability 1 - 2^-security_bits;
+ *   - everywhere as many neighbours stay as the threshold, and in every window w devices, with
+ *     1 - 2 * 2^-correctness_bits when those who leave are random.
+ * So every window holds an honest survivor, and all of them are connected along the ring. Integers
+ * only. Errors as graph_plan_ring. */
+enum cn_err graph_plan_checked(struct graph_plan *plan, const struct graph_demand *demand);
+
 /* What would make the demand attainable by graph_plan_make. Errors as there for bad fields. */
 enum cn_err graph_advise(struct graph_advice *advice, const struct graph_demand *demand);
 
@@ -102,6 +114,13 @@ void graph_clear(struct graph *graph);
 
 /* True when i and j are neighbours. Symmetric; never with oneself; false beyond the graph. */
 bool graph_is_neighbour(const struct graph *graph, uint32_t i, uint32_t j);
+
+/* True when every window of degree / 2 places in a row holds at least window_min positions i with
+ * sets[i] & set. True for the complete graph.
+ *
+ *   sets  [devices] */
+bool graph_windows_hold(const struct graph *graph, const uint8_t *sets, uint8_t set,
+                        uint32_t window_min);
 
 /* Writes the neighbours of i, rising; out [degree]. i is below devices (asserted). */
 void graph_neighbours(const struct graph *graph, uint32_t i, uint32_t *out);

@@ -2,13 +2,12 @@
 /* Degrees and thresholds by hypergeometric tails; see graph.h. Among the k neighbours of a device,
  * chosen uniformly of the others by the permutation, the corrupt and the staying ones are counted
  * by hypergeometric distributions; the union over all devices costs a factor of devices. */
-#include "crypto/graph.h"
+#include "crypto/graph_internal.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PERMILLE_MAX 1000u
 #define GRAPH_ADVICE_DEVICES_MAX 65536u /* larger cohorts are no advice */
 
 /* The demand in whole devices, and ln(i!) for i up to devices. */
@@ -20,16 +19,12 @@ struct cohort {
     double *log_factorial;
 };
 
-static uint32_t part_of(uint32_t devices, uint32_t permille)
-{
-    return (uint32_t)((uint64_t)devices * permille / PERMILLE_MAX);
-}
-
-static enum cn_err demand_check(const struct graph_demand *demand)
+enum cn_err graph_demand_check(const struct graph_demand *demand)
 {
     if (demand->devices < GRAPH_DEVICES_MIN || demand->devices > GRAPH_DEVICES_MAX)
         return CN_E_CONFIG;
-    if (demand->corrupt_permille > PERMILLE_MAX || demand->dropout_permille > PERMILLE_MAX)
+    if (demand->corrupt_permille > GRAPH_PERMILLE_MAX ||
+        demand->dropout_permille > GRAPH_PERMILLE_MAX)
         return CN_E_CONFIG;
     if (demand->security_bits < 1 || demand->security_bits > GRAPH_BITS_MAX)
         return CN_E_CONFIG;
@@ -45,8 +40,8 @@ static struct cohort cohort_of(const struct graph_demand *demand)
 
     return (struct cohort){.demand = demand,
                            .devices = n,
-                           .corrupt = part_of(n, demand->corrupt_permille),
-                           .staying = n - part_of(n, demand->dropout_permille)};
+                           .corrupt = graph_part_of(n, demand->corrupt_permille),
+                           .staying = n - graph_part_of(n, demand->dropout_permille)};
 }
 
 static double log_choose(const struct cohort *cohort, uint32_t n, uint32_t k)
@@ -123,7 +118,7 @@ static bool try_degree(struct graph_plan *plan, const struct cohort *cohort, uin
         low = (low + k) / 2; /* so 2 (low + 1) > k + corrupt: honest neighbours give one kind */
     if (low >= high)
         return false;
-    *plan = (struct graph_plan){k, low + 1 < 2 ? 2 : low + 1, high};
+    *plan = (struct graph_plan){k, low + 1 < 2 ? 2 : low + 1, high, 0};
     return true;
 }
 
@@ -159,7 +154,7 @@ static enum cn_err find_ring(struct graph_plan *plan, struct cohort *cohort)
 
 enum cn_err graph_plan_ring(struct graph_plan *plan, const struct graph_demand *demand)
 {
-    CN_TRY(demand_check(demand));
+    CN_TRY(graph_demand_check(demand));
     struct cohort cohort = cohort_of(demand);
     return find_ring(plan, &cohort);
 }
@@ -177,7 +172,7 @@ static enum cn_err find_complete(struct graph_plan *plan, const struct cohort *c
     }
     if (threshold > cohort->staying || n - cohort->corrupt < 2)
         return CN_E_THRESHOLD;
-    *plan = (struct graph_plan){n - 1, threshold < 2 ? 2 : threshold, cohort->staying};
+    *plan = (struct graph_plan){n - 1, threshold < 2 ? 2 : threshold, cohort->staying, 0};
     return plan->threshold > cohort->staying ? CN_E_THRESHOLD : CN_OK;
 }
 
@@ -244,7 +239,7 @@ enum cn_err graph_advise(struct graph_advice *advice, const struct graph_demand 
 {
     struct graph_demand fewer_corrupt = *demand, fewer_leave = *demand;
 
-    CN_TRY(demand_check(demand));
+    CN_TRY(graph_demand_check(demand));
     CN_TRY(
         largest_part(&advice->corrupt_permille, &fewer_corrupt, &fewer_corrupt.corrupt_permille));
     CN_TRY(largest_part(&advice->dropout_permille, &fewer_leave, &fewer_leave.dropout_permille));
@@ -292,7 +287,7 @@ static void explain(struct cn_diag *diag, const struct graph_demand *demand)
 enum cn_err graph_plan_make(struct graph_plan *plan, const struct graph_demand *demand,
                             struct cn_diag *diag)
 {
-    CN_TRY(demand_check(demand));
+    CN_TRY(graph_demand_check(demand));
     enum cn_err err = find_any(plan, demand);
     if (err == CN_E_THRESHOLD)
         explain(diag, demand);

@@ -308,3 +308,59 @@ Test(graph, places_everybody_everywhere_alike)
         chi += (count[i] - 4000.0) * (count[i] - 4000.0) / 4000.0;
     cr_assert_lt(chi, 40);
 }
+
+/* checked.csv comes from exact fractions in Python. */
+Test(graph, plans_checked_rings_like_exact_arithmetic)
+{
+    FILE *file = fopen(VECTORS "checked.csv", "r");
+    char line[256];
+    unsigned n, corrupt, dropout, security, correctness, degree, threshold, most, window, rows = 0;
+
+    cr_assert(file && fgets(line, sizeof line, file));
+    while (fgets(line, sizeof line, file)) {
+        struct graph_plan plan;
+        int fields = sscanf(line, "%u,%u,%u,%u,%u,%u,%u,%u,%u", &n, &corrupt, &dropout, &security,
+                            &correctness, &degree, &threshold, &most, &window);
+
+        cr_assert(fields == 9 || fields == 5, "%s", line);
+        struct graph_demand demand = demand_of(n, corrupt, dropout, GRAPH_MALICIOUS);
+        demand.security_bits = security;
+        demand.correctness_bits = correctness;
+        enum cn_err err = graph_plan_checked(&plan, &demand);
+        rows++;
+        cr_assert_eq(err, fields == 9 ? CN_OK : CN_E_THRESHOLD, "%s", line);
+        if (err != CN_OK)
+            continue;
+        cr_assert_eq(plan.degree, degree, "%s degree %u", line, plan.degree);
+        cr_assert_eq(plan.threshold, threshold, "%s threshold %u", line, plan.threshold);
+        cr_assert_eq(plan.threshold_max, most, "%s", line);
+        cr_assert_eq(plan.window_min, window, "%s", line);
+    }
+    fclose(file);
+    cr_assert_eq(rows, 168);
+}
+
+Test(graph, finds_a_window_that_holds_too_few)
+{
+    static const uint8_t seed[GRAPH_SEED_BYTES] = {3};
+    struct graph graph;
+    uint8_t sets[20];
+
+    cr_assert_eq(graph_init(&graph, 20, 8, seed), CN_OK);
+    memset(sets, 6, sizeof sets);
+    cr_assert(graph_windows_hold(&graph, sets, 2, 4));
+    cr_assert_not(graph_windows_hold(&graph, sets, 2, 5), "a window has four places");
+    cr_assert_not(graph_windows_hold(&graph, sets, 1, 1), "nobody is in the other set");
+    for (uint32_t first = 0; first < 20; first++) { /* three in a row leave one, wherever */
+        memset(sets, 6, sizeof sets);
+        for (uint32_t k = 0; k < 3; k++)
+            sets[graph.tenant[(first + k) % 20]] = 4;
+        cr_assert(graph_windows_hold(&graph, sets, 2, 1));
+        cr_assert_not(graph_windows_hold(&graph, sets, 2, 2));
+        cr_assert(graph_windows_hold(&graph, sets, 4, 4));
+    }
+    graph_clear(&graph);
+    cr_assert_eq(graph_init(&graph, 20, 19, seed), CN_OK);
+    cr_assert(graph_windows_hold(&graph, sets, 1, 20), "everybody is everybody's neighbour");
+    graph_clear(&graph);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Degrees and thresholds from integers only; see graph_plan_checked. Probabilities are 64 leading
+ * bits and an exponent, rounded down in every operation: their relative error stays below 2^-50,
+ * and is the same everywhere. */
+#include <stdlib.h>
+
+#include "crypto/graph_internal.h"
+
+/* bits * 2^exponent; bits has its top bit set, or is 0. */
+struct scaled {
+    uint64_t bits;
+    int32_t exponent;
+};
+
+static const struct scaled one = {UINT64_C(1) << 63, -63};
+
+static struct scaled scaled_of(unsigned __int128 value, int32_t exponent)
+{
+    uint64_t high = (uint64_t)(value >> 64), low = (uint64_t)value;
+
+    if (value == 0)
+        return (struct scaled){0, 0};
+    int zeros = high ? __builtin_clzll(high) : 64 + __builtin_clzll(low);
+    return (struct scaled){(uint64_t)(value << zeros >> 64), exponent + 64 - zeros};
+}
+
+/* value * times / by; times and by below 2^63, by > 0. */
+static struct scaled scaled_ratio(struct scaled value, uint64_t times, uint64_t by)
+{
+    unsigned __int128 product = (unsigned __int128)value.bits * times;
+
+    if (product == 0)
+        return (struct scaled){0, 0};
+    uint64_t high = (uint64_t)(product >> 64);
+    int zeros = high ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)product);
+    return scaled_of((product << zeros) / by, value.exponent - zeros);
+}
+
+static struct scaled scaled_add(struct scaled a, struct scaled b)
+{
+    if (a.bits == 0 || (b.bits != 0 && b.exponent > a.exponent))
+        return b.bits == 0 ? a : scaled_add(b, a);
+    int32_t apart = a.exponent - b.exponent;
+    uint64_t smaller = b.bits == 0 || apart > 63 ? 0 : b.bits >> apart;
+
+    return scaled_of((unsigned __int128)a.bits + smaller, a.exponent);
+}
+
+static bool scaled_above(struct scaled a, struct scaled b)
+{
+    if (a.bits == 0 || b.bits == 0)
+        return a.bits > b.bits;
+    return a.exponent != b.exponent ? a.exponent > b.exponent : a.bits > b.bits;
+}
+
+/* How many of k devices, chosen without regard to it, are among `marked` of n: the weight of every
+ * count, up to a common factor. */
+struct tally {
+    uint32_t devices;
+    struct scaled weight[GRAPH_DEGREE_MAX + 1]; /* [k + 1] */
+    struct scaled total;
+};
+
+static void tally_fill(struct tally *tally, uint32_t marked, uint32_t k)
+{
+    uint32_t others = tally->devices - marked, least = k > others ? k - others : 0;
+    struct scaled weight = one;
+
+    tally->total = (struct scaled){0, 0};
+    for (uint32_t x = 0; x <= k; x++) {
+        bool possible = x >= least && x <= marked;
+
+        if (possible && x > least) /* C(marked, x) C(others, k - x), from the count before */
+            weight = scaled_ratio(weight, (uint64_t)(marked - x + 1) * (k - x + 1),
+                                  (uint64_t)x * ((uint64_t)others - k + x));
+        tally->weight[x] = possible ? weight : (struct scaled){0, 0};
+        tally->total = scaled_add(tally->total, tally->weight[x]);
+    }
+}
+
+/* Whether a tail's probability is above 2^-bits / devices. */
+static bool is_likely(const struct tally *tally, struct scaled tail, uint32_t bits)
+{
+    struct scaled all = scaled_ratio(tail, tally->devices, 1);
+
+    all.exponent += (int32_t)bits;
+    return scaled_above(all, tally->total);
+}
+
+/* The least x such that more than x of k are marked with probability 2^-bits / devices at most. */
+static uint32_t most(struct tally *tally, uint32_t marked, uint32_t k, uint32_t bits)
+{
+    struct scaled tail = {0, 0};
+    uint32_t x = k;
+
+    tally_fill(tally, marked, k);
+    for (; x > 0; x--) {
+        tail = scaled_add(tail, tally->weight[x]);
+        if (is_likely(tally, tail, bits))
+            break;
+    }
+    return x;
+}
+
+/* The largest x such that fewer than x of k are marked with probability 2^-bits / devices at most.
+ */
+static uint32_t least(struct tally *tally, uint32_t marked, uint32_t k, uint32_t bits)
+{
+    struct scaled tail = {0, 0};
+    uint32_t x = 0;
+
+    tally_fill(tally, marked, k);
+    for (; x < k; x++) {
+        tail = scaled_add(tail, tally->weight[x]);
+        if (is_likely(tally, tail, bits))
+            break;
+    }
+    return x;
+}
+
+static bool try_degree(struct graph_plan *plan, struct tally *tally,
+                       const struct graph_demand *demand, uint32_t k)
+{
+    uint32_t corrupt = graph_part_of(demand->devices, demand->corrupt_permille);
+    uint32_t staying = demand->devices - graph_part_of(demand->devices, demand->dropout_permille);
+    uint32_t low = most(tally, corrupt, k, demand->security_bits + 1);
+    uint32_t high = least(tally, staying, k, demand->correctness_bits);
+    uint32_t threshold = low + 1 < 2 ? 2 : low + 1;
+
+    if (threshold > high)
+        return false;
+    uint32_t window_min = most(tally, corrupt, k / 2, demand->security_bits + 1) + 1;
+    if (window_min > least(tally, staying, k / 2, demand->correctness_bits))
+        return false;
+    *plan = (struct graph_plan){k, threshold, high, window_min};
+    return true;
+}
+
+enum cn_err graph_plan_checked(struct graph_plan *plan, const struct graph_demand *demand)
+{
+    enum cn_err err = CN_E_THRESHOLD;
+
+    CN_TRY(graph_demand_check(demand));
+    if (demand->corrupt_permille + demand->dropout_permille >= GRAPH_PERMILLE_MAX)
+        return CN_E_THRESHOLD; /* corrupt on average already as many as stay */
+    struct tally *tally = malloc(sizeof *tally);
+    if (!tally)
+        return CN_E_NOMEM;
+    tally->devices = demand->devices;
+    for (uint32_t k = 2; k + 1 < demand->devices && k <= GRAPH_DEGREE_MAX && err != CN_OK; k += 2)
+        err = try_degree(plan, tally, demand, k) ? CN_OK : CN_E_THRESHOLD;
+    free(tally);
+    return err;
+}
