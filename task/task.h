@@ -49,7 +49,7 @@ struct task_data {
     double deviation; /* > 0 */
     struct data_column *columns; /* [column_count], tables: the features in their order, or NULL */
     uint32_t column_count;
-    char **labels; /* [label_count], tables: names of the classes 0, 1, ..., or NULL */
+    char **labels; /* [label_count] names of the classes 0, 1, ..., or NULL; what tables say */
     uint32_t label_count;
 };
 
