@@ -79,5 +79,5 @@ Test(privacy, shows_an_example_in_every_help)
         SAYS(world_out, "example:");
         SAYS(world_out, program->verbs[i].example);
     }
-    cr_assert_eq(program->verb_count, 8);
+    cr_assert_geq(program->verb_count, 8);
 }
