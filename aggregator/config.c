@@ -169,8 +169,8 @@ static void put_limits(struct cn_buf *text, const struct config *config)
                 "  connections: %u       # at most so many devices at a time\n"
                 "  upload_bytes: %llu  # memory for updates that are arriving; others queue\n"
                 "  downloads: %u            # models being sent at a time; others queue\n"
-                "  grace_s: %u              # a round in training waits so long for devices that"
-                " are away\n"
+                "  grace_s: %u              # a phase waits so long for devices that went away,"
+                " if the others are enough\n"
                 "  models_kept: %u           # published models of each task that stay on disk\n",
                 (unsigned)config->connections_max, (unsigned long long)config->uploads_max,
                 (unsigned)config->downloads_max, (unsigned)config->grace_s,

@@ -27,7 +27,7 @@ struct config {
     uint32_t connections_max;
     uint64_t uploads_max;   /* bytes of unfinished uploads held at a time */
     uint32_t downloads_max; /* models being sent at a time; others wait their turn */
-    uint32_t grace_s;       /* how long a training round waits for devices that are away */
+    uint32_t grace_s;       /* how long a phase waits for devices that are away */
     uint32_t models_kept;   /* published models of each task that stay in blobs/ */
 };
 

@@ -234,6 +234,14 @@ void round_fail(struct round *round, enum cn_err why, const char *reason, uint64
     enter(round, ROUND_FAILED, now_ms);
 }
 
+/* So many answers let a phase end well. */
+static uint32_t needed(const struct round *round)
+{
+    uint32_t cohort = round->options.secagg.cohort_min;
+    uint32_t threshold = secagg_threshold_for(&round->options.secagg, round->roster);
+    return round->roster && threshold > cohort ? threshold : cohort;
+}
+
 /* Says for the phase that could not be closed how many came and how many were needed. */
 static void fail_closing(struct round *round, enum cn_err err, bool late, uint64_t now_ms)
 {
@@ -247,14 +255,10 @@ static void fail_closing(struct round *round, enum cn_err err, bool late, uint64
         round_fail(round, err, cn_err_text(err), now_ms);
         return;
     }
-    uint32_t needed = round->options.secagg.cohort_min;
-    uint32_t threshold = secagg_threshold_for(&round->options.secagg, round->roster);
-    if (round->roster && threshold > needed)
-        needed = threshold;
     char reason[MESSAGE_TEXT_MAX];
     snprintf(reason, sizeof(reason), "too few devices: %u of %u %s%s, %u are needed",
              (unsigned)count_answered(round, round->phase), (unsigned)round->seat_count, done,
-             late ? " in time" : "", (unsigned)needed);
+             late ? " in time" : "", (unsigned)needed(round));
     round_fail(round, err, reason, now_ms);
 }
 
@@ -268,11 +272,12 @@ static void close_phase(struct round *round, bool late, uint64_t now_ms)
     enter(round, stages[round->phase].next, now_ms);
 }
 
-/* True when nobody who takes part still owes an answer. While devices train, those that are away
- * for longer than the grace hold up nobody, if the others are enough. */
+/* True when nobody who takes part still owes an answer. Those that are away for longer than the
+ * grace hold up nobody, if the others are enough: a process that died would cost every phase its
+ * whole deadline, one whose line broke is back within seconds. */
 static bool settled(const struct round *round, uint64_t now_ms)
 {
-    bool enough = round->phase == ROUND_TRAIN && round->ready >= round->options.secagg.cohort_min;
+    bool enough = count_answered(round, round->phase) >= needed(round);
     for (uint32_t i = 0; i < round->seat_count; i++) {
         const struct seat *seat = &round->seats[i];
         bool given_up = enough && !seat->here && now_ms >= seat->lost_ms + round->options.grace_ms;

@@ -269,6 +269,28 @@ Test(round, waits_in_training_only_the_grace_for_those_that_are_away)
     open_and_check("012");
 }
 
+Test(round, waits_in_every_phase_only_the_grace_for_those_that_are_away)
+{
+    static const enum message_type silent[] = {MESSAGE_ROSTER, MESSAGE_INBOX, MESSAGE_SURVIVORS,
+                                               MESSAGE_VOUCHES};
+    for (size_t i = 0; i < CN_COUNT(silent); i++) {
+        begin(4, 3, 4);
+        fed.devices[3].mute = silent[i];
+        settle();
+        enum round_phase phase = round_phase(current);
+        lose(3);
+        pass(1999);
+        cr_assert_eq(round_phase(current), phase, "phase %s", round_phase_name(phase));
+        pass(1);
+        settle();
+        cr_assert_eq(round_phase(current), ROUND_OPEN, "after %s", round_phase_name(phase));
+        if (i + 1 < CN_COUNT(silent)) {
+            teardown();
+            setup();
+        }
+    }
+}
+
 Test(round, resumes_an_upload_where_it_broke)
 {
     struct round_options o;
