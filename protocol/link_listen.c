@@ -116,7 +116,7 @@ static void on_connection(uv_stream_t *stream, int status)
 
     if (status == 0 && link_new(&link, stream->loop, listener->tls, &listener->limits) != CN_OK)
         status = UV_ENOMEM;
-    if (status < 0) {
+    if (status != 0) {
         pause_for_a_while(listener, status);
         return;
     }
