@@ -28,7 +28,7 @@ enum cn_err fft_new(struct fft **out, size_t n)
     for (size_t k = 0; k < n / 4; k++) {
         double angle = -2 * M_PI * (double)k / (double)n;
 
-        fft->root[at++] = CMPLX(cos(angle), sin(angle));
+        fft->root[at++] = fft_complex(cos(angle), sin(angle));
     }
     for (size_t length = n / 4, step = 4; length > 2; length /= 4, step *= 4)
         for (size_t k = 0; k < length / 4; k++)
@@ -45,13 +45,13 @@ void fft_free(struct fft *fft)
 /* Products written out: C's own multiplication looks for infinities. */
 static inline double complex times(double complex a, double complex b)
 {
-    return CMPLX(creal(a) * creal(b) - cimag(a) * cimag(b),
-                 creal(a) * cimag(b) + cimag(a) * creal(b));
+    return fft_complex(creal(a) * creal(b) - cimag(a) * cimag(b),
+                       creal(a) * cimag(b) + cimag(a) * creal(b));
 }
 
 static inline double complex times_i(double complex a)
 {
-    return CMPLX(-cimag(a), creal(a));
+    return fft_complex(-cimag(a), creal(a));
 }
 
 /* The last bit of a place is the first decision of a bin: quarters are bins 0, 2, 1, 3 mod 4. */

@@ -15,6 +15,12 @@
 
 #define FFT_LENGTH_MAX ((size_t)1 << 24)
 
+/* C11's CMPLX, which clang does not have with every C library. */
+static inline double complex fft_complex(double real, double imaginary)
+{
+    return __builtin_complex(real, imaginary);
+}
+
 struct fft; /* the roots of unity for one length */
 
 /* Makes the plan for length n, a power of two from 4 to FFT_LENGTH_MAX; the caller owns it.

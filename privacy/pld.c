@@ -184,7 +184,7 @@ static enum cn_err tilt(struct composition *c, const struct grid *grid, double s
         double loss = h * (first - 1 + (double)i) + place;
         double tilted = lower[i] > 0 ? lower[i] * exp(s * loss - k) : 0;
 
-        c->now[wrap(grid->first - 1 + (int64_t)i, plan->n)] += CMPLX(0, tilted);
+        c->now[wrap(grid->first - 1 + (int64_t)i, plan->n)] += fft_complex(0, tilted);
     }
     c->cumulant += steps * k;
     c->shift += steps * place;
@@ -200,8 +200,8 @@ static enum cn_err tilt(struct composition *c, const struct grid *grid, double s
 
 static inline double complex times(double complex a, double complex b)
 {
-    return CMPLX(creal(a) * creal(b) - cimag(a) * cimag(b),
-                 creal(a) * cimag(b) + cimag(a) * creal(b));
+    return fft_complex(creal(a) * creal(b) - cimag(a) * cimag(b),
+                       creal(a) * cimag(b) + cimag(a) * creal(b));
 }
 
 static double complex power(double complex x, uint64_t n, double faint)
@@ -229,7 +229,7 @@ static void multiply(struct composition *c, uint64_t steps)
         double upper = creal(power(creal(c->now[j]), steps, faint));
         double lower = creal(power(cimag(c->now[j]), steps, faint));
 
-        c->all[j] = CMPLX(creal(c->all[j]) * upper, cimag(c->all[j]) * lower);
+        c->all[j] = fft_complex(creal(c->all[j]) * upper, cimag(c->all[j]) * lower);
     }
     for (size_t j = 2; j < c->plan->n; j++) {
         size_t partner = fft_mirror(j);
@@ -240,7 +240,8 @@ static void multiply(struct composition *c, uint64_t steps)
         other = conj(c->now[partner]);
         c->all[j] = times(c->all[j], power((z + other) / 2, steps, faint));
         z = (z - other) / 2;
-        c->all[partner] = times(c->all[partner], power(CMPLX(cimag(z), -creal(z)), steps, faint));
+        c->all[partner] =
+            times(c->all[partner], power(fft_complex(cimag(z), -creal(z)), steps, faint));
     }
 }
 
@@ -260,8 +261,8 @@ static void join(struct composition *c)
             continue;
         b = c->all[partner];
         size += 2 * fmax(fabs(creal(a)) + fabs(cimag(a)), fabs(creal(b)) + fabs(cimag(b)));
-        c->all[j] = CMPLX(creal(a) - cimag(b), cimag(a) + creal(b));
-        c->all[partner] = CMPLX(creal(a) + cimag(b), creal(b) - cimag(a));
+        c->all[j] = fft_complex(creal(a) - cimag(b), cimag(a) + creal(b));
+        c->all[partner] = fft_complex(creal(a) + cimag(b), creal(b) - cimag(a));
     }
     c->rounding = size / (double)n * (c->steps + 2) * log2((double)n) * 0x1p-50 + exp(-FAINT / 2);
     fft_inverse(c->fft, c->all);
@@ -354,7 +355,7 @@ static enum cn_err compose(struct composition *c, const struct pld_pair *pairs, 
     struct grid grid = {0};
     enum cn_err err = CN_OK;
 
-    c->all[0] = c->all[1] = CMPLX(1, 1);
+    c->all[0] = c->all[1] = fft_complex(1, 1);
     for (size_t j = 2; j < plan->n; j++)
         c->all[j] = 1;
     for (size_t e = 0; e < count && err == CN_OK; e++) {

@@ -22,7 +22,7 @@ static double complex *noise(size_t n)
     double complex *z = malloc(n * sizeof *z);
 
     for (size_t i = 0; i < n; i++)
-        z[i] = CMPLX(cn_random_unit(&random) - 0.5, cn_random_unit(&random) - 0.5);
+        z[i] = fft_complex(cn_random_unit(&random) - 0.5, cn_random_unit(&random) - 0.5);
     return z;
 }
 
