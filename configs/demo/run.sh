@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TXT'
-usage: ./dev demo [--no-dp] [--json] [--dir DIR] [--keep-running]
+usage: ./dev demo [--no-dp] [--json] [--dir DIR]
 
   Sets up a registrar and an aggregator, invites eight silos, splits Fashion-MNIST among them
   (7,500 images each, labels by Dirichlet(1.0)), and trains a small CNN for at most 15 rounds.
@@ -63,7 +63,7 @@ pids=()
 cleanup() {
     trap - EXIT INT TERM
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    gone "${pids[@]}"
 }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -74,6 +74,16 @@ start_silo() {
     "$bin/cairn-client" run "$(silo_dir "$1")" >>"$dir/log/silo-$1.log" 2>&1 &
     silo_pid[$1]=$!
     pids+=($!)
+    disown $! # so that the shell says nothing when one is killed
+}
+gone() { # waits up to 10 s for processes that are not this shell's children any more
+    local pid i
+    for pid in "$@"; do
+        for ((i = 0; i < 100; i++)); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+    done
 }
 
 started=$(date +%s.%N)
@@ -149,12 +159,12 @@ follow() {
         local round
         round=$(jq -c "[.tasks[0].rounds[] | select(.published)][$i]" <<<"$all")
         [ "$(jq '.metrics.accuracy' <<<"$round")" != null ] || break
-        print_round "$round"
-        seen=$((i + 1))
-        if [ -n "$notice" ] && [ $seen -ge $((kill_round - 1)) ]; then
+        if [ -n "$notice" ] && [ "$i" -ge $((kill_round - 1)) ]; then
             say "$notice"
             notice=""
         fi
+        print_round "$round"
+        seen=$((i + 1))
     done
     local failed
     failed=$(jq '[.tasks[0].rounds[] | select(.published | not)] | length' <<<"$all")
@@ -165,11 +175,17 @@ follow() {
     fi
 }
 
+# A round takes about a second: the one who kills watches the silo's log closely.
+(
+    until grep -q "\"taking part\".*\"round\":$kill_round," "$dir/log/silo-$victim.log"; do sleep 0.02; done
+    kill -9 "${silo_pid[$victim]}"
+    touch "$dir/log/killed"
+) 2>/dev/null &
+pids+=($!)
+
 kill_and_return() {
-    if [ $killed = 0 ] && grep -q "\"taking part\".*\"round\":$kill_round," "$dir/log/silo-$victim.log"; then
-        sleep 0.5
-        kill -9 "${silo_pid[$victim]}" 2>/dev/null || true
-        wait "${silo_pid[$victim]}" 2>/dev/null || true
+    if [ $killed = 0 ] && [ -e "$dir/log/killed" ]; then
+        gone "${silo_pid[$victim]}"
         killed=1
         notice="       ${yellow}silo-$victim: kill -9 in the middle of round $kill_round${plain}"
     elif [ $killed = 1 ] && [ $returned = 0 ] && [ "$seen" -ge $((return_round - 1)) ]; then
@@ -190,7 +206,7 @@ done
 wait "$agg_pid" || fail "the aggregator stopped with an error" "$dir/log/aggregator.log"
 follow
 for i in $(seq 1 $silos); do kill "${silo_pid[$i]}" 2>/dev/null || true; done
-for i in $(seq 1 $silos); do wait "${silo_pid[$i]}" 2>/dev/null || true; done
+gone "${silo_pid[@]}"
 
 # ---- what came of it ----
 final=$(status)
