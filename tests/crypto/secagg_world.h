@@ -34,8 +34,8 @@ struct world {
     struct secagg_server *server;
 };
 
-#define ok(expr) cr_assert_eq((expr), CN_OK, #expr)
-#define fails(expr, error) cr_assert_eq((expr), (error), #expr)
+#define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
+#define fails(expr, error) cr_assert_eq((expr), (error), "%s", #expr)
 
 /* A device under an invitation of its own. */
 static inline void world_enrol(struct world *world, struct sign_key **identity,

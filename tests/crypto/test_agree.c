@@ -9,7 +9,7 @@
 #include "crypto/agree.h"
 #include "crypto/hash.h"
 
-#define ok(expr) cr_assert_eq((expr), CN_OK, #expr)
+#define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
 
 static struct cn_seeded seeded;
 

@@ -9,7 +9,7 @@
 
 #include "crypto/mask.h"
 
-#define ok(expr) cr_assert_eq((expr), CN_OK, #expr)
+#define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
 
 static const uint8_t zero_seed[MASK_SEED_BYTES];
 

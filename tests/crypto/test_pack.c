@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "crypto/pack.h"
 
-#define ok(expr) cr_assert_eq((expr), CN_OK, #expr)
+#define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
 
 Test(pack, counts_bytes_rounded_up)
 {

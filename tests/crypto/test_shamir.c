@@ -8,7 +8,7 @@
 #include "crypto/agree.h"
 #include "crypto/shamir.h"
 
-#define ok(expr) cr_assert_eq((expr), CN_OK, #expr)
+#define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
 
 enum { MAX = 40 };
 
