@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each event once as a curve over the shared orders, once as a loss distribution. */
+#include "privacy/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUND_UP (1.0 + 1e-12)
+
+/* A grid with sigma of 2^11 steps or more: its discrete Gaussian is, but for a factor within
+ * 1 +- 2^-250, a randomised rounding of the continuous one whose variance is 9 steps^2 smaller
+ * (docs/privacy.md, section 3), and sqrt(1 - 9 / 2^22) > 1 - 2^-19. */
+#define GRID_LOSS (1.0 - 0x1p-19)
+
+static const char *const kind_names[] = {
+#define X(name, text) text,
+    REPORT_KINDS(X)
+#undef X
+};
+_Static_assert(CN_COUNT(kind_names) == REPORT_KIND_COUNT, "one name per kind");
+
+const char *report_kind_name(enum report_kind kind)
+{
+    return (unsigned)kind < REPORT_KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+enum cn_err report_kind_parse(enum report_kind *kind, const char *name)
+{
+    for (unsigned i = 0; i < REPORT_KIND_COUNT; i++) {
+        if (strcmp(name, kind_names[i]) == 0) {
+            *kind = (enum report_kind)i;
+            return CN_OK;
+        }
+    }
+    return CN_E_PARSE;
+}
+
+struct report_event report_event_of(const struct accountant_event *event)
+{
+    return (struct report_event){
+        .kind = event->kind == ACCOUNTANT_DISCRETE_GAUSSIAN ? REPORT_DISCRETE_GAUSSIAN
+                                                            : REPORT_GAUSSIAN,
+        .noise_multiplier = event->noise_multiplier,
+        .sampling_rate = event->sampling_rate,
+        .steps = event->steps,
+    };
+}
+
+/* The distributed mechanism's curve when one device's vector is replaced: twice the distance. Half
+ * the noise for the distances, the whole noise for tau. */
+static enum cn_err distributed_rdp(double *rdp, double order, const struct report_event *event,
+                                   double distance)
+{
+    const struct bounds_distributed *m = &event->distributed;
+    struct bounds_sensitivity s;
+    double noise, l2, l1, root = sqrt((double)m->dim), first, second, third;
+
+    if (distance == 1)
+        return bounds_distributed_rdp(rdp, order, m);
+    *rdp = INFINITY;
+    CN_TRY(bounds_distributed_sensitivity(&s, m));
+    noise = sqrt((double)m->devices) * m->sigma;
+    l2 = distance * s.l2 / noise;
+    l1 = distance * s.l1 / noise;
+    first = order / 2 * l2 * l2 + s.tau * m->dim;
+    second = order / 2 * (l2 * l2 + 2 * l1 * s.tau + s.tau * s.tau * m->dim);
+    third = order / 2 * (l2 + root * s.tau) * (l2 + root * s.tau);
+    *rdp = fmin(first, fmin(second, third)) * ROUND_UP;
+    return CN_OK;
+}
+
+static enum cn_err gaussian_rdp(double *rdp, double order, const struct report_event *event,
+                                double distance)
+{
+    double z = event->noise_multiplier;
+
+    *rdp = INFINITY;
+    if (event->kind == REPORT_CORRELATED) {
+        if (!(event->square > 0) || isinf(event->square))
+            return CN_E_CONFIG;
+        return rdp_gaussian(rdp, order, 1, z / (distance * sqrt(event->square)));
+    }
+    if (distance > 1 && event->sampling_rate > 0 && event->sampling_rate < 1)
+        return CN_OK; /* no bound */
+    if (event->kind == REPORT_DISCRETE_GAUSSIAN)
+        return rdp_discrete_gaussian(rdp, order, event->sampling_rate, z / distance);
+    return rdp_gaussian(rdp, order, event->sampling_rate, z / distance);
+}
+
+static enum cn_err step_rdp(double *rdp, double order, const struct report_event *event,
+                            double distance)
+{
+    struct bounds_skellam skellam = event->skellam;
+
+    switch (event->kind) {
+    case REPORT_LAPLACE:
+        return bounds_laplace_rdp(rdp, order, event->noise_multiplier / distance);
+    case REPORT_SKELLAM:
+        skellam.l1 *= distance;
+        skellam.l2 *= distance;
+        return bounds_skellam_rdp(rdp, order, &skellam);
+    case REPORT_DISTRIBUTED:
+        return distributed_rdp(rdp, order, event, distance);
+    case REPORT_GAUSSIAN:
+    case REPORT_DISCRETE_GAUSSIAN:
+    case REPORT_CORRELATED:
+        return gaussian_rdp(rdp, order, event, distance);
+    default:
+        *rdp = INFINITY;
+        return CN_E_CONFIG;
+    }
+}
+
+static enum cn_err by_rdp(struct report *report, const struct report_event *events, size_t count,
+                          double distance, double delta)
+{
+    double total[RDP_ORDERS] = {0}, step;
+
+    for (size_t e = 0; e < count; e++) {
+        if (events[e].steps > ACCOUNTANT_STEPS_MAX)
+            return CN_E_CONFIG;
+        for (size_t i = 0; i < RDP_ORDERS; i++) {
+            CN_TRY(step_rdp(&step, rdp_orders[i], &events[e], distance));
+            total[i] += events[e].steps ? (double)events[e].steps * step : 0;
+        }
+    }
+    CN_TRY(rdp_epsilon(&report->epsilon_rdp, &report->rdp_order, rdp_orders, total, RDP_ORDERS,
+                       delta));
+    report->epsilon_rdp *= ROUND_UP;
+    return CN_OK;
+}
+
+/* False for kinds without a loss distribution. */
+static bool pld_event_of(struct pld_event *out, const struct report_event *event)
+{
+    *out = (struct pld_event){PLD_GAUSSIAN, event->noise_multiplier, event->sampling_rate,
+                              event->steps, 0};
+    if (event->kind == REPORT_LAPLACE)
+        out->mechanism = PLD_LAPLACE;
+    if (event->kind == REPORT_LAPLACE || event->kind == REPORT_CORRELATED)
+        out->sampling_rate = 1;
+    if (event->kind == REPORT_CORRELATED)
+        out->noise = event->noise_multiplier / sqrt(event->square);
+    if (event->kind == REPORT_DISCRETE_GAUSSIAN)
+        out->noise *= GRID_LOSS;
+    return event->kind != REPORT_SKELLAM && event->kind != REPORT_DISTRIBUTED;
+}
+
+static enum cn_err by_pld(struct report *report, const struct report_event *events, size_t count,
+                          enum pld_adjacency adjacency, double delta)
+{
+    struct pld_event *list = calloc(count + 1, sizeof *list);
+    struct pld_bracket epsilon;
+    enum cn_err err = CN_OK;
+
+    if (!list)
+        return CN_E_NOMEM;
+    report->has_pld = true;
+    for (size_t e = 0; e < count; e++)
+        report->has_pld &= pld_event_of(&list[e], &events[e]);
+    if (report->has_pld) {
+        err = pld_epsilon(&epsilon, list, count, adjacency, delta);
+        report->epsilon_pld = epsilon.upper;
+        report->epsilon_pld_lower = err == CN_OK ? epsilon.lower : 0;
+    }
+    free(list);
+    return err;
+}
+
+static enum cn_err fill(struct report *report, const struct report_event *events, size_t count,
+                        enum pld_adjacency adjacency, double delta)
+{
+    if (count > PLD_EVENTS_MAX || !(delta >= PLD_DELTA_MIN && delta < 1))
+        return CN_E_CONFIG;
+    CN_TRY(by_rdp(report, events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1, delta));
+    return by_pld(report, events, count, adjacency, delta);
+}
+
+enum cn_err report_make(struct report *report, const struct report_event *events, size_t count,
+                        enum pld_adjacency adjacency, double delta)
+{
+    static const struct report nothing = {INFINITY, 0, INFINITY, 0, false, INFINITY};
+    enum cn_err err;
+
+    *report = nothing;
+    err = fill(report, events, count, adjacency, delta);
+    if (err != CN_OK)
+        *report = nothing;
+    report->epsilon = fmin(report->epsilon_rdp, report->epsilon_pld);
+    return err;
+}
+
+enum cn_err report_unsampled(struct report *report, const struct report_event *events, size_t count,
+                             enum pld_adjacency adjacency, double delta)
+{
+    struct report_event *list = calloc(count + 1, sizeof *list);
+    enum cn_err err;
+
+    if (!list)
+        return CN_E_NOMEM;
+    for (size_t e = 0; e < count; e++) {
+        list[e] = events[e];
+        list[e].sampling_rate = events[e].sampling_rate > 0 ? 1 : 0;
+    }
+    err = report_make(report, list, count, adjacency, delta);
+    free(list);
+    return err;
+}
