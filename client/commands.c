@@ -259,6 +259,16 @@ int commands_join(const struct cn_args *args)
 
 /* ---- run ---- */
 
+static void tell_stopped(const struct cn_args *args, const struct home *home)
+{
+    json_t *o = json_pack("{s:s, s:I, s:b}", "name", home->config.name, "spendings",
+                          (json_int_t)home->spent.all.spendings, "stopped", 1);
+
+    json_dumpf(o, args->out, JSON_COMPACT);
+    fputc('\n', args->out);
+    json_decref(o);
+}
+
 int commands_run(const struct cn_args *args)
 {
     struct agent_options options = {0};
@@ -272,6 +282,8 @@ int commands_run(const struct cn_args *args)
     explicit_bzero(&passphrase, sizeof passphrase);
     if (err == CN_OK)
         err = agent_run(&options, &diag);
+    if (err == CN_OK && args->json)
+        tell_stopped(args, options.home);
     home_close(options.home);
     return cn_args_fail(args, err, &diag);
 }
