@@ -511,10 +511,20 @@ static enum round_phase answers_in(enum message_type type, size_t *row)
     return ROUND_PHASE_COUNT;
 }
 
+/* A piece of a blob that the device did not announce in this round: on its way since an attempt
+ * that was abandoned meanwhile, which is no offence. */
+static bool is_left_over(const struct seat *seat, const struct message *message)
+{
+    return message->type == MESSAGE_CHUNK &&
+           (!seat->claimed || memcmp(seat->claim, message->as.chunk.hash, HASH_BYTES) != 0);
+}
+
 static enum cn_err dispatch(struct round *round, struct seat *seat, const struct message *message)
 {
     if (message->type == MESSAGE_DECLINE)
         return round_on_decline(round, seat, message);
+    if (is_left_over(seat, message))
+        return CN_OK;
     size_t row;
     enum round_phase phase = answers_in(message->type, &row);
     if (phase == ROUND_PHASE_COUNT)
