@@ -25,6 +25,10 @@ static enum cn_err judge_attempt(struct guard_verdict *verdict, const struct hom
 {
     const struct round_id *paid = home_paid(home, id->task);
 
+    if (!paid && home->paid_count == LEDGER_TOTAL_TASKS_MAX)
+        return refuse(verdict, CN_E_DENIED,
+                      "the device's ledger tells of %d tasks already, and of no more",
+                      LEDGER_TOTAL_TASKS_MAX);
     if (!paid || id->round > paid->round ||
         (id->round == paid->round && id->attempt > paid->attempt))
         return CN_OK;

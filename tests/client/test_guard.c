@@ -162,3 +162,27 @@ Test(guard, a_delta_above_the_owners_is_refused)
     cr_assert_eq(guard_judge(&verdict, home, task, &first), CN_E_DENIED);
     cr_assert_not_null(strstr(verdict.reason, "delta"));
 }
+
+/* A line for one task too many would be on disk, and no folder with it opens again. */
+Test(guard, a_task_more_than_the_ledger_can_count_is_refused_before_it_is_written)
+{
+    struct guard_verdict verdict;
+    struct round_id id = {{0}, 1, 1};
+    uint64_t lines, after;
+
+    for (uint32_t i = 0; i < LEDGER_TOTAL_TASKS_MAX; i++) {
+        id.task[0] = (uint8_t)(i >> 8);
+        id.task[1] = (uint8_t)i;
+        MUST(home_remember(home, &id));
+    }
+    ledger_head(home->ledger, NULL, &lines);
+    id.task[2] = 1;
+    cr_assert_eq(guard_judge(&verdict, home, task, &id), CN_E_DENIED);
+    cr_assert_not_null(strstr(verdict.reason, "1024 tasks"), "%s", verdict.reason);
+    cr_assert_eq(spend(id), CN_E_DENIED);
+    ledger_head(home->ledger, NULL, &after);
+    cr_assert_eq(after, lines);
+    id.task[2] = 0;
+    id.round = 2;
+    MUST(spend(id));
+}
