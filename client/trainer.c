@@ -15,12 +15,13 @@
 #include "privacy/noise.h"
 #include "task/tally.h"
 
-/* A Poisson batch is larger than its mean m by ten deviations and 32 with a probability below
- * 2^-70 (Chernoff, at any m): such a batch ends the training, so the bound that the noise's slack
- * assumes always holds. */
-static uint32_t batch_bound(double expected)
+uint32_t trainer_batch_bound(uint32_t batch, double expected)
 {
-    return (uint32_t)ceil(expected + 10.0 * sqrt(expected)) + 32;
+    double b = batch;
+
+    while (expected > b + sqrt(b))
+        b *= 2;
+    return (uint32_t)ceil(b + 10.0 * sqrt(b)) + 32;
 }
 
 struct noise {
@@ -82,6 +83,7 @@ static enum cn_err train_private(struct trainer_job *job, struct model *model,
 {
     const struct task *task = job->task;
     double expected = task->training.sampling_rate * (double)job->trainer->data.n;
+    uint32_t bound = trainer_batch_bound(task->training.batch, expected);
     struct noise noise = {
         .clip_norm = task->privacy.clip_norm,
         .noise_multiplier = task->privacy.noise_multiplier,
@@ -89,7 +91,6 @@ static enum cn_err train_private(struct trainer_job *job, struct model *model,
     };
     struct train_options options;
     struct train_result result;
-    uint32_t bound = batch_bound(expected);
 
     task_train_options(&options, task);
     noise.slack = noise_slack(bound, bound);
@@ -150,11 +151,22 @@ static enum cn_err make_update(struct trainer_job *job, const struct model *mode
     return CN_OK;
 }
 
+/* Whether a training with noise diverges depends on the data. An aggregator that learnt it could
+ * choose models that diverge or not by a single example, and would pay for none of the answers: so
+ * the device goes on, pays, and adds nothing to the sum. */
+static void keep_still(struct trainer_job *job, const struct tally_report *tally)
+{
+    memset(job->update, 0, job->d * sizeof *job->update);
+    tally_write(job->counters, job->task, tally);
+    job->diverged = true;
+}
+
 static enum cn_err run_model(struct trainer_job *job, struct model *model,
                              struct random_stream *stream)
 {
     bool private = job->task->privacy.unit != TASK_UNIT_NONE;
     struct tally_report tally;
+    enum cn_err err;
 
     CN_TRY(safetensors_decode(model, job->model, job->model_len, NULL, "the global model",
                               &job->diag));
@@ -165,8 +177,13 @@ static enum cn_err run_model(struct trainer_job *job, struct model *model,
     /* The update's buffer holds the global weights until training has ended. */
     memcpy(job->update, model_weights_const(model), job->d * sizeof *job->update);
     CN_TRY(report(job, model, &tally));
-    CN_TRY(private ? train_private(job, model, stream) : train_plain(job, model, stream));
-    return make_update(job, model, &tally);
+    err = private ? train_private(job, model, stream) : train_plain(job, model, stream);
+    if (err == CN_OK)
+        err = make_update(job, model, &tally);
+    if (err != CN_E_DIVERGED || !private)
+        return err;
+    keep_still(job, &tally);
+    return CN_OK;
 }
 
 static enum cn_err run(struct trainer_job *job)
@@ -193,6 +210,7 @@ void trainer_run(struct trainer_job *job)
     uint64_t start_ms = clock.steady_ms(clock.ctx);
 
     cn_diag_clear(&job->diag);
+    job->diverged = false;
     job->err = run(job);
     if (job->err != CN_OK)
         trainer_job_clear(job);

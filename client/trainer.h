@@ -40,6 +40,7 @@ struct trainer_job {
     size_t d;
     uint32_t counters[TASK_COUNTER_COUNT];
     uint64_t examples; /* seen; for the owner's own log */
+    bool diverged;     /* with privacy: the update is zero instead, and nobody else may know */
     double seconds;
 };
 
@@ -47,10 +48,18 @@ void trainer_init(struct trainer *trainer, const struct data_source *source);
 void trainer_clear(struct trainer *trainer);
 
 /* Runs the job to its end or until cancel. job->err: CN_E_DATA and its like when the data is
- * missing or does not fit, CN_E_SHAPE when model and task differ, CN_E_DIVERGED, CN_E_RANDOM when
- * no sound noise can be had (nothing is then given out), CN_E_DEADLINE when cancelled, CN_E_NOMEM.
- */
+ * missing or does not fit, CN_E_SHAPE when model and task differ, CN_E_DIVERGED without privacy
+ * (with it the update is zero and diverged set: a refusal would depend on the data), CN_E_RANDOM
+ * when no sound noise can be had (nothing is then given out), CN_E_DEADLINE when cancelled,
+ * CN_E_NOMEM. */
 void trainer_run(struct trainer_job *job);
+
+/* The largest batch that training with noise takes, for the task's batch b and the expected number
+ * of examples in a batch. The noise grows with it, so it must not tell how many examples there are:
+ * it follows from b alone while expected <= b + sqrt(b), from 2 b, 4 b ... for larger data sets. A
+ * Poisson batch passes b + 10 sqrt(b) + 32 with a probability below 2^-55 then (Chernoff, at any
+ * b): such a batch ends the training, so the bound that the noise's slack assumes always holds. */
+uint32_t trainer_batch_bound(uint32_t batch, double expected);
 
 /* Frees the job's outputs. */
 void trainer_job_clear(struct trainer_job *job);

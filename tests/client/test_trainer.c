@@ -217,3 +217,44 @@ Test(trainer, a_cancelled_training_gives_nothing_out)
     cr_assert_eq(job.err, CN_E_DEADLINE);
     cr_assert_null(job.update);
 }
+
+/* With weights at the end of what floats hold, noise carries some beyond it. */
+#define OVERFLOWING                                                                                \
+    HEAD "training: {learning_rate: 1.0e+6, momentum: 0.9, steps: 400, batch: 1, "                 \
+         "sampling_rate: 0.01}\n"                                                                  \
+         "privacy: {unit: example, clip_norm: 1.0e+12, noise_multiplier: 250, delta: 1.0e-5}\n"
+
+Test(trainer, with_privacy_nobody_learns_that_a_training_diverged)
+{
+    const unsigned d = FEATURES * 2 + 2;
+
+    prepare(OVERFLOWING);
+    for (unsigned i = 0; i < d; i++) {
+        const float weight = (i % 2 ? -1.0f : 1.0f) * 3.4e38f;
+
+        memcpy(global_model.data + global_model.len - (d - i) * sizeof weight, &weight,
+               sizeof weight);
+    }
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert(job.diverged);
+    cr_assert_eq(norm(), 0.0);
+    cr_assert_eq(job.d, FEATURES * 2 + 2);
+    cr_assert_eq(job.counters[TASK_COUNTER_DEVICES], 1);
+}
+
+/* Else the size of the noise would tell of one example more or less. */
+Test(trainer, the_bound_of_batches_does_not_follow_the_number_of_examples)
+{
+    const uint32_t batches[] = {1, 7, 64, 255, 1000};
+
+    for (size_t i = 0; i < CN_COUNT(batches); i++) {
+        uint32_t b = batches[i], bound = trainer_batch_bound(b, 0);
+
+        for (double expected = 0; expected <= b + sqrt(b); expected += b / 500.0)
+            cr_assert_eq(trainer_batch_bound(b, expected), bound);
+        cr_assert_geq(bound, b + 10 * sqrt(b) + 32);
+        cr_assert_eq(trainer_batch_bound(b, b + sqrt(b) + 0.01), trainer_batch_bound(2 * b, 0));
+        cr_assert_geq(trainer_batch_bound(b, 1e6), 1e6 + 9 * sqrt(1e6));
+    }
+}
