@@ -10,12 +10,12 @@
 #include "client/guard.h"
 #include "client/participant.h"
 #include "crypto/random.h"
+#include "nn/safetensors.h"
 #include "privacy/encode.h"
 #include "protocol/transfer.h"
 #include "task/tally.h"
 
 #define PLAN_BYTES_MAX TASK_TEXT_BYTES_MAX
-#define MODEL_BYTES_MAX ((uint64_t)1 << 32)
 
 enum stage { STAGE_PLAN, STAGE_MODEL, STAGE_TRAIN, STAGE_SUM, STAGE_OVER };
 
@@ -49,8 +49,6 @@ enum cn_err work_new(struct work **out, const struct message_offer *offer, struc
     work->job.trainer = trainer;
     CN_TRY_OUT(err, random_system(&work->random));
     CN_TRY_OUT(err, transfer_in_start(&work->plan, offer->plan, offer->plan_bytes, PLAN_BYTES_MAX));
-    CN_TRY_OUT(err,
-               transfer_in_start(&work->model, offer->model, offer->model_bytes, MODEL_BYTES_MAX));
     *out = work;
     return CN_OK;
 out:
@@ -154,6 +152,17 @@ static void decline_fault(struct work *work, enum cn_err err, const struct cn_di
     decline(work, decline_code_of(err), cn_err_text(err));
 }
 
+/* Memory for the model is taken when the plan has told how large one can be. */
+static enum cn_err fetch_model(struct work *work)
+{
+    uint64_t max = work->task->params * sizeof(float) + SAFETENSORS_HEADER_MAX + sizeof(uint64_t);
+    const struct message_offer *offer = &work->offer;
+
+    CN_TRY(transfer_in_start(&work->model, offer->model, offer->model_bytes, max));
+    work->stage = STAGE_MODEL;
+    return CN_OK;
+}
+
 /* The plan is here: may this device take part? */
 static void judge(struct work *work)
 {
@@ -172,11 +181,17 @@ static void judge(struct work *work)
         decline(work, decline_code_of(err), verdict.reason);
         return;
     }
+    err = fetch_model(work);
+    if (err != CN_OK) {
+        cn_diag_set(&diag, NULL, 0, 0, "a model of %llu bytes is offered for %zu weights",
+                    (unsigned long long)work->offer.model_bytes, work->task->params);
+        decline_fault(work, err, &diag);
+        return;
+    }
     send_accept(work);
     cn_log(CN_LOG_INFO, "taking part", cn_log_text("task", work->task->name),
            cn_log_uint("round", work->offer.id.round), cn_log_uint("of", work->offer.rounds),
            cn_log_real("epsilon_after", verdict.epsilon_after));
-    work->stage = STAGE_MODEL;
     send_fetch(work, &work->model);
 }
 
@@ -269,6 +284,9 @@ void work_trained(struct work *work)
         decline_fault(work, err, &work->job.diag);
         return;
     }
+    if (work->job.diverged)
+        cn_log(CN_LOG_WARN, "the training diverged: this device adds nothing to the round",
+               cn_log_text("task", work->task->name), cn_log_uint("round", work->offer.id.round));
     cn_log(CN_LOG_INFO, "trained", cn_log_uint("round", work->offer.id.round),
            cn_log_uint("examples", work->job.examples), cn_log_real("seconds", work->job.seconds));
     work->stage = STAGE_SUM;

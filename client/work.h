@@ -36,7 +36,7 @@ struct work_host {
 };
 
 /* Starts on an offer. home, trainer and host's ctx are borrowed and outlive the work.
- * CN_E_TOO_LARGE for a plan or model larger than this device takes, CN_E_NOMEM. Returns ownership.
+ * CN_E_TOO_LARGE for a plan larger than any, CN_E_NOMEM. Returns ownership.
  */
 enum cn_err work_new(struct work **out, const struct message_offer *offer, struct home *home,
                      struct trainer *trainer, const struct work_host *host);
