@@ -189,6 +189,27 @@ enum cn_err noise_discrete_gaussian(int64_t *out, size_t n, uint64_t sigma2_num,
     return CN_OK;
 }
 
+enum cn_err noise_discrete_laplace(int64_t *out, size_t n, uint64_t scale_num, uint64_t scale_den,
+                                   const struct cn_random *random)
+{
+    struct bits bits;
+
+    if (scale_num == 0 || scale_den == 0 || scale_num > NOISE_SCALE_PART_MAX ||
+        scale_den > NOISE_SCALE_PART_MAX)
+        return CN_E_CONFIG;
+    bits_init(&bits, random);
+    for (size_t i = 0; i < n;) { /* the paper's algorithm 2 */
+        uint64_t y = laplace_magnitude(&bits, scale_num) / scale_den;
+        bool negative = next_word(&bits) >> 31;
+
+        if (negative && y == 0)
+            continue; /* else zero would come twice as often */
+        out[i++] = negative ? -(int64_t)y : (int64_t)y;
+    }
+    explicit_bzero(&bits, sizeof bits);
+    return CN_OK;
+}
+
 double noise_slack(uint32_t batch_max, uint32_t chunk)
 {
     return 2.0 * batch_max * (chunk + 1.0) * 0x1p-24 + 0x1p-9;

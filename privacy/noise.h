@@ -30,6 +30,16 @@
 enum cn_err noise_discrete_gaussian(int64_t *out, size_t n, uint64_t sigma2_num,
                                     uint64_t sigma2_den, const struct cn_random *random);
 
+#define NOISE_SCALE_PART_MAX ((uint64_t)1 << 31)
+
+/* Draws n independent samples of the discrete Laplace: P[x] proportional to exp(-|x| / scale) on
+ * the integers, scale = scale_num / scale_den. A query of whole numbers with L1 sensitivity s is
+ * then exactly s / scale differentially private.
+ *
+ * CN_E_CONFIG unless both parts are in 1..NOISE_SCALE_PART_MAX (out is then unchanged). */
+enum cn_err noise_discrete_laplace(int64_t *out, size_t n, uint64_t scale_num, uint64_t scale_den,
+                                   const struct cn_random *random);
+
 #define NOISE_GRID_BITS 20          /* the clip norm spans 2^20 to 2^21 steps of the grid */
 #define NOISE_SUM_CLIPS_MAX 0x1p20  /* a coordinate may reach so many clip norms */
 #define NOISE_SLACK_MAX 0.25        /* more slack than this says that the sum needs doubles */

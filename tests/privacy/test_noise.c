@@ -269,3 +269,40 @@ Test(noise, slack_covers_sums_in_float_in_the_worst_order)
     cr_assert_float_eq(noise_slack(430, 430), 0.024, 0.0005);
     cr_assert_float_eq(noise_slack(1024, 64), 0.010, 0.0005);
 }
+
+static void check_laplace(uint64_t num, uint64_t den, int reach)
+{
+    double scale = (double)num / (double)den, count[2 * 40 + 2] = {0}, chi = 0, rest = 1;
+    size_t bins = 2 * (size_t)reach + 1;
+
+    cr_assert_eq(noise_discrete_laplace(sample, SAMPLES, num, den, &keyed), CN_OK);
+    for (size_t i = 0; i < SAMPLES; i++)
+        count[llabs(sample[i]) > reach ? bins : (size_t)(sample[i] + reach)]++;
+    for (size_t b = 0; b < bins; b++) {
+        double p = tanh(0.5 / scale) * exp(-fabs((double)b - reach) / scale);
+
+        chi += (count[b] - SAMPLES * p) * (count[b] - SAMPLES * p) / (SAMPLES * p);
+        rest -= p;
+    }
+    chi += (count[bins] - SAMPLES * rest) * (count[bins] - SAMPLES * rest) / (SAMPLES * rest);
+    cr_assert_lt(chi, critical(bins), "scale %lu / %lu: chi-square %g", num, den, chi);
+}
+
+Test(noise, of_laplace_has_the_exact_probabilities)
+{
+    check_laplace(1, 1, 6);
+    check_laplace(10, 1, 40);
+    check_laplace(7, 3, 15);
+    check_laplace(1, 3, 2);
+    check_laplace(NOISE_SCALE_PART_MAX, NOISE_SCALE_PART_MAX - 1, 6);
+}
+
+Test(noise, of_laplace_refuses_scales_out_of_range)
+{
+    int64_t out = 7;
+
+    cr_assert_eq(noise_discrete_laplace(&out, 1, 0, 1, &keyed), CN_E_CONFIG);
+    cr_assert_eq(noise_discrete_laplace(&out, 1, 1, 0, &keyed), CN_E_CONFIG);
+    cr_assert_eq(noise_discrete_laplace(&out, 1, NOISE_SCALE_PART_MAX + 1, 1, &keyed), CN_E_CONFIG);
+    cr_assert_eq(out, 7);
+}
