@@ -274,9 +274,11 @@ static void conv2d_finish(struct layer *layer, const struct model *model, float 
 
 const struct layer_ops conv2d_ops = {
     .name = "conv2d",
+    .rank = 4,
     .uses_filters = true,
     .uses_window = true,
     .uses_padding = true,
+    .may_use_groups = true,
     .infer = conv2d_infer,
     .plan = conv2d_plan,
     .prepare = conv2d_prepare,

@@ -82,6 +82,7 @@ static void dense_gradient(struct layer *layer, struct model *model, uint32_t n,
 
 const struct layer_ops dense_ops = {
     .name = "dense",
+    .rank = 2,
     .uses_units = true,
     .infer = dense_infer,
     .plan = dense_plan,

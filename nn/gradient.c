@@ -46,6 +46,11 @@ enum cn_err gradient_check(const struct model *model, const struct dataset *data
     return CN_OK;
 }
 
+void gradient_use_random(struct model *model, const struct cn_random *random)
+{
+    model->random = random;
+}
+
 /* Puts rows [n] of data through the model and the loss; leaves every layer's dy in place. */
 static enum cn_err forward_backward(struct model *model, struct gradient_seen *seen,
                                     const struct dataset *data, const uint32_t *rows, uint32_t n)
@@ -57,7 +62,11 @@ static enum cn_err forward_backward(struct model *model, struct gradient_seen *s
 
     for (uint32_t b = 0; b < n; b++)
         model_put_example(model, b, data->x + rows[b] * features);
+    model->dropping = model->draws && model->random;
+    for (uint32_t b = 0; model->dropping && b < n; b++)
+        model->keys[b] = cn_random_u64(model->random);
     model_run(model, n);
+    model->dropping = false;
     for (uint32_t b = 0; b < n; b++) {
         bool correct;
 

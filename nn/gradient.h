@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/random.h"
 #include "data/dataset.h"
 #include "nn/model.h"
 
@@ -34,6 +35,11 @@ struct gradient_seen {
  * more classes than the model has outputs or a label is none of the model's. */
 enum cn_err gradient_check(const struct model *model, const struct dataset *data,
                            struct cn_diag *diag);
+
+/* Lets dropout draw from random in the gradients to come, one 64-bit key per example, in order and
+ * independent of the micro-batch; NULL, as at first: dropout lets everything pass. random must
+ * stay valid until it is replaced. Models without dropout draw nothing. */
+void gradient_use_random(struct model *model, const struct cn_random *random);
 
 /* Adds the sum of the examples' gradients to sum [d] and what was seen to seen. Data must have
  * passed gradient_check. CN_E_DIVERGED when a loss is not finite: sum is then spoilt. */

@@ -22,9 +22,12 @@ static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
     [LAYER_DENSE] = &dense_ops,       [LAYER_CONV2D] = &conv2d_ops,
     [LAYER_MAX_POOL] = &max_pool_ops, [LAYER_AVERAGE_POOL] = &average_pool_ops,
     [LAYER_RELU] = &relu_ops,         [LAYER_TANH] = &tanh_ops,
-    [LAYER_FLATTEN] = &flatten_ops,
+    [LAYER_FLATTEN] = &flatten_ops,   [LAYER_LEAKY_RELU] = &leaky_relu_ops,
+    [LAYER_GELU] = &gelu_ops,         [LAYER_SILU] = &silu_ops,
+    [LAYER_SIGMOID] = &sigmoid_ops,   [LAYER_SOFTMAX] = &softmax_ops,
+    [LAYER_DROPOUT] = &dropout_ops,   [LAYER_GLOBAL_AVERAGE_POOL] = &global_average_pool_ops,
 };
-_Static_assert(LAYER_KIND_COUNT == 8, "every kind has its operations above");
+_Static_assert(LAYER_KIND_COUNT == 15, "every kind has its operations above");
 
 const struct layer_ops *layer_ops_of(enum layer_kind kind)
 {
@@ -100,6 +103,19 @@ static enum cn_err check_number(const struct layer *layer, const char *name, uin
     return CN_OK;
 }
 
+/* The same for a number between 0 and 1; where it may be left out, it is 0 then. */
+static enum cn_err check_share(const struct layer *layer, const char *name, double value, bool used,
+                               struct cn_diag *diag)
+{
+    if (!used && value != 0.0)
+        return layer_fault(layer, diag, CN_E_CONFIG, "'%s' does not belong to this kind of layer",
+                           name);
+    if (used && !(value > 0.0 && value < 1.0))
+        return layer_fault(layer, diag, CN_E_CONFIG, "'%s' must be above 0 and below 1 but is %g",
+                           name, value);
+    return CN_OK;
+}
+
 static enum cn_err check_spec(const struct layer *layer, struct cn_diag *diag)
 {
     const struct layer_spec *spec = &layer->spec;
@@ -112,6 +128,11 @@ static enum cn_err check_spec(const struct layer *layer, struct cn_diag *diag)
         CN_TRY(check_number(layer, "stride", spec->stride, ops->uses_window, diag));
     if (spec->padding)
         CN_TRY(check_number(layer, "padding", spec->padding, ops->uses_padding, diag));
+    if (spec->groups)
+        CN_TRY(check_number(layer, "groups", spec->groups, ops->may_use_groups, diag));
+    if (spec->slope != 0.0)
+        CN_TRY(check_share(layer, "slope", spec->slope, ops->uses_slope, diag));
+    CN_TRY(check_share(layer, "rate", spec->rate, ops->uses_rate, diag));
     if (spec->kernel > MODEL_KERNEL_MAX)
         return layer_fault(layer, diag, CN_E_CONFIG, "'kernel' must be 1 to %u but is %u",
                            MODEL_KERNEL_MAX, spec->kernel);
@@ -133,17 +154,16 @@ static void add_tensor(struct model *model, const struct layer *layer, const cha
 
 static void add_tensors(struct model *model, struct layer *layer)
 {
-    struct model_tensor weight = {.rank = 2, .count = layer->weight_count};
+    struct model_tensor weight = {.rank = layer->ops->rank, .count = layer->weight_count};
     struct model_tensor bias = {.rank = 1, .count = layer->bias_count};
 
     if (layer->weight_count == 0)
         return;
     weight.shape[0] = bias.shape[0] = layer->out.channels;
-    weight.shape[1] = layer->in.channels;
-    if (layer->spec.kind == LAYER_CONV2D) {
-        weight.rank = 4;
+    if (weight.rank > 1)
+        weight.shape[1] = layer->in.channels / (layer->spec.groups ? layer->spec.groups : 1);
+    if (weight.rank > 2)
         weight.shape[2] = weight.shape[3] = layer->spec.kernel;
-    }
     layer->weight = model->d;
     add_tensor(model, layer, "weight", &weight);
     layer->bias = model->d;
@@ -160,6 +180,9 @@ static enum cn_err infer_layer(struct model *model, struct layer *layer, struct 
     if (!layer->ops)
         return layer_fault(layer, diag, CN_E_CONFIG, "no such kind of layer");
     CN_TRY(check_spec(layer, diag));
+    if (layer->spec.kind == LAYER_CONV2D && layer->spec.groups > 1)
+        layer->ops = &conv2d_groups_ops;
+    model->draws = model->draws || layer->ops->draws;
     CN_TRY(layer->ops->infer(layer, diag));
     if ((uint64_t)layer->out.channels * layer->out.height * layer->out.width > MODEL_FEATURES_MAX)
         return layer_fault(
@@ -284,7 +307,8 @@ static enum cn_err plan(struct model *model)
     CN_TRY(model_floats(model, &model->factors, model->batch_max, 1));
     CN_TRY(model_floats(model, &model->layers[0].x, model->batch_max, shape_count(model->in)));
     model->squares = cn_arena_alloc(&model->arena, model->batch_max, sizeof *model->squares);
-    if (!model->squares)
+    model->keys = cn_arena_alloc(&model->arena, model->batch_max, sizeof *model->keys);
+    if (!model->squares || !model->keys)
         return CN_E_NOMEM;
     for (uint32_t i = 0; i < model->layer_count; i++)
         CN_TRY(plan_layer(model, &model->layers[i], i ? &model->layers[i - 1] : NULL));
@@ -457,12 +481,15 @@ const char *model_describe(const struct model *model, uint32_t index,
                            char out[MODEL_LAYER_TEXT_MAX])
 {
     const struct layer *layer;
-    char in[SHAPE_TEXT_MAX], to[SHAPE_TEXT_MAX], how[64] = "", padding[24] = "", params[32] = "";
+    char in[SHAPE_TEXT_MAX], to[SHAPE_TEXT_MAX], how[64] = "", padding[48] = "", params[32] = "";
+    int at = 0;
 
     CN_ASSERT(index < model->layer_count);
     layer = &model->layers[index];
     if (layer->spec.padding)
-        snprintf(padding, sizeof padding, " padding %u", layer->spec.padding);
+        at = snprintf(padding, sizeof padding, " padding %u", layer->spec.padding);
+    if (layer->spec.groups > 1)
+        snprintf(padding + at, sizeof padding - (size_t)at, " groups %u", layer->spec.groups);
     if (layer->ops->uses_units)
         snprintf(how, sizeof how, " %u units", layer->spec.units);
     else if (layer->ops->uses_filters)
@@ -471,6 +498,8 @@ const char *model_describe(const struct model *model, uint32_t index,
     else if (layer->ops->uses_window)
         snprintf(how, sizeof how, " %ux%u stride %u", layer->spec.kernel, layer->spec.kernel,
                  layer->spec.stride);
+    else if (layer->ops->uses_slope || layer->ops->uses_rate)
+        snprintf(how, sizeof how, " %g", layer->spec.slope + layer->spec.rate);
     if (layer->weight_count)
         snprintf(params, sizeof params, ", %zu parameters",
                  layer->weight_count + layer->bias_count);

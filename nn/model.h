@@ -29,12 +29,19 @@
 enum layer_kind {
     LAYER_UNKNOWN = 0,
     LAYER_DENSE,        /* units */
-    LAYER_CONV2D,       /* filters, kernel, stride (default 1), padding */
+    LAYER_CONV2D,       /* filters, kernel, stride (default 1), padding, groups (default 1) */
     LAYER_MAX_POOL,     /* kernel, stride (default kernel) */
     LAYER_AVERAGE_POOL, /* kernel, stride (default kernel) */
     LAYER_RELU,
     LAYER_TANH,
     LAYER_FLATTEN,
+    LAYER_LEAKY_RELU, /* slope (default 0.01) of what is below 0 */
+    LAYER_GELU,       /* x times the normal distribution's cumulative probability of x */
+    LAYER_SILU,       /* x sigmoid(x) */
+    LAYER_SIGMOID,
+    LAYER_SOFTMAX,             /* over the channels of each place */
+    LAYER_GLOBAL_AVERAGE_POOL, /* of each channel */
+    LAYER_DROPOUT,             /* rate; does nothing outside of training */
     LAYER_KIND_COUNT
 };
 
@@ -46,6 +53,9 @@ struct layer_spec {
     uint32_t kernel;  /* conv2d and pools: height and width of the window */
     uint32_t stride;  /* conv2d and pools; 0: the default of the kind */
     uint32_t padding; /* conv2d: zeros on each side, less than kernel */
+    uint32_t groups;  /* conv2d: divides channels and filters; 0: 1 */
+    double slope;     /* leaky_relu, above 0 and below 1; 0: the default */
+    double rate;      /* dropout: probability of a value to become 0, above 0 and below 1 */
     unsigned line;    /* where it stands in the task file, for diagnostics; 0: unknown */
 };
 
@@ -67,8 +77,8 @@ struct model_tensor {
 
 struct model;
 
-/* Gives the kind called name ("dense", "conv2d", "max_pool", "average_pool", "relu", "tanh",
- * "flatten"), or LAYER_UNKNOWN. */
+/* Gives the kind called name (as in the enum, in small letters: "dense", "max_pool"), or
+ * LAYER_UNKNOWN. */
 enum layer_kind layer_kind_parse(const char *name);
 
 /* Names the kind; "unknown" outside the enum. Never NULL. */

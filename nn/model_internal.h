@@ -48,6 +48,7 @@ struct layer {
     float *packed;      /* weights, turned for the forward product */
     float *packed_back; /* conv2d: weights, turned for the backward product */
     float *sum;         /* conv2d: the gradient while it is summed, weights packed, then bias */
+    float *state;       /* what forward leaves for backward; the kind's own */
     float *kept;        /* NORM_KEEP: [batch_max, weight_count + bias_count], packed */
     enum norm_way way;
 };
@@ -57,7 +58,10 @@ struct layer_ops {
     const char *name;
     bool in_place;     /* y may be x */
     bool needs_output; /* backward reads y, so the next layer must not work in place */
-    bool uses_units, uses_filters, uses_window, uses_padding;
+    bool draws;        /* forward uses the examples' keys while model->dropping */
+    bool uses_units, uses_filters, uses_window, uses_padding, uses_slope, uses_rate;
+    bool may_use_groups;
+    uint32_t rank; /* of the weight tensor; 0: no parameters */
 
     /* Sets out, window and parameter counts from in and spec. */
     enum cn_err (*infer)(struct layer *layer, struct cn_diag *diag);
@@ -93,12 +97,19 @@ struct model {
     uint32_t batch_max;
     float *scratch; /* [scratch_count]; any operation may spoil it */
     size_t scratch_count;
-    double *squares; /* [batch_max] */
-    float *factors;  /* [batch_max] */
+    double *squares;                /* [batch_max] */
+    float *factors;                 /* [batch_max] */
+    uint64_t *keys;                 /* [batch_max] of the examples, while dropping */
+    const struct cn_random *random; /* of the training; NULL outside */
+    bool draws;                     /* some layer does */
+    bool dropping;                  /* a forward pass of training is under way */
 };
 
 extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_ops, relu_ops,
-    tanh_ops, flatten_ops;
+    tanh_ops, flatten_ops, leaky_relu_ops, gelu_ops, silu_ops, sigmoid_ops, softmax_ops,
+    global_average_pool_ops, dropout_ops;
+/* conv2d with more than one group */
+extern const struct layer_ops conv2d_groups_ops;
 
 /* Gives the operations of a kind, NULL for LAYER_UNKNOWN. */
 const struct layer_ops *layer_ops_of(enum layer_kind kind);

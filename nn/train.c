@@ -187,7 +187,9 @@ enum cn_err train_run(struct model *model, const struct dataset *data,
     CN_TRY(train_check(&steps, options, data->n, NULL));
     CN_TRY(gradient_check(model, data, NULL));
     CN_TRY_OUT(err, run_init(&run));
+    gradient_use_random(model, random);
     err = run_steps(&run, steps, result);
+    gradient_use_random(model, NULL);
     result->examples = run.seen.n;
     result->correct = run.seen.correct;
     result->loss = run.seen.n ? run.seen.loss / (double)run.seen.n : 0.0;

@@ -19,6 +19,13 @@ static const cyaml_strval_t layer_kinds[] = {
     {"relu", LAYER_RELU},
     {"tanh", LAYER_TANH},
     {"flatten", LAYER_FLATTEN},
+    {"leaky_relu", LAYER_LEAKY_RELU},
+    {"gelu", LAYER_GELU},
+    {"silu", LAYER_SILU},
+    {"sigmoid", LAYER_SIGMOID},
+    {"softmax", LAYER_SOFTMAX},
+    {"global_average_pool", LAYER_GLOBAL_AVERAGE_POOL},
+    {"dropout", LAYER_DROPOUT},
 };
 _Static_assert(CN_COUNT(layer_kinds) == LAYER_KIND_COUNT - 1, "every kind has its word");
 
@@ -37,6 +44,9 @@ static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_UINT("kernel", MAY, struct layer_spec, kernel),
     CYAML_FIELD_UINT("stride", MAY, struct layer_spec, stride),
     CYAML_FIELD_UINT("padding", MAY, struct layer_spec, padding),
+    CYAML_FIELD_UINT("groups", MAY, struct layer_spec, groups),
+    CYAML_FIELD_FLOAT("slope", MAY, struct layer_spec, slope),
+    CYAML_FIELD_FLOAT("rate", MAY, struct layer_spec, rate),
     CYAML_FIELD_END
 };
 static const cyaml_schema_value_t layer_value = {
@@ -146,6 +156,9 @@ const struct cn_config_range task_ranges[] = {
     {"model.layers[].kernel", 1, MODEL_SIZE_MAX, false},
     {"model.layers[].stride", 1, MODEL_SIZE_MAX, false},
     {"model.layers[].padding", 0, MODEL_SIZE_MAX, false},
+    {"model.layers[].groups", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].slope", 0, 1, true},
+    {"model.layers[].rate", 0, 1, true},
     {"data.classes", TASK_CLASSES_MIN, DATASET_CLASSES_MAX, false},
     {"data.mean", -1e9, 1e9, false},
     {"data.deviation", 0, 1e9, true},

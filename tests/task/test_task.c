@@ -331,3 +331,22 @@ Test(task, accepts_the_tasks_that_come_with_it)
         task_free(task);
     }
 }
+
+Test(task, knows_the_settings_of_every_kind_of_layer)
+{
+    const char *text = with(private_text, "    - {type: flatten}\n",
+                            "    - {type: conv2d, filters: 4, kernel: 1}\n"
+                            "    - {type: conv2d, filters: 4, kernel: 1, groups: 2}\n"
+                            "    - {type: leaky_relu, slope: 0.2}\n"
+                            "    - {type: gelu}\n    - {type: silu}\n    - {type: sigmoid}\n"
+                            "    - {type: dropout, rate: 0.1}\n    - {type: softmax}\n"
+                            "    - {type: global_average_pool}\n");
+    struct task *task = parsed(text);
+
+    cr_assert(task->model.layers[1].groups == 2 && task->model.layers[2].slope == 0.2);
+    cr_assert(task->model.layers[6].rate == 0.1);
+    cr_assert_eq(task->model.layers[8].kind, LAYER_GLOBAL_AVERAGE_POOL);
+    task_free(task);
+    refuses("type: flatten", "type: dropout, rate: 1.5", "rate");
+    refuses("type: flatten", "type: dropout", "'rate' must be above 0 and below 1");
+}
