@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Radix four, four numbers at a time (what every processor has); a block of 64 KiB stays in the cache for all its passes. */
+/* Radix four, four numbers at a time (what every processor has); a block of 64 KiB stays in the
+ * cache for all its passes. */
 #include "privacy/rotate.h"
 
 #include <math.h>
