@@ -9,7 +9,7 @@
 #include "crypto/random.h"
 
 #define LANES 4
-#define SMALL 8 /* neighbours that small transforms */
+#define SMALL 8    /* neighbours that small transforms */
 #define SIGNS 4096 /* coordinates per draw of signs */
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
