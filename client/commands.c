@@ -194,8 +194,10 @@ static enum cn_err enrol(struct joining *join, const char *passphrase, struct cn
     CN_TRY(home_open(&home, join->dir, passphrase, cn_clock_system(), diag));
     options.home = home;
     err = agent_run(&options, diag);
-    if (err == CN_OK)
+    if (err == CN_OK) {
+        join->made = false; /* it is the aggregator's device now, whatever the disk says */
         err = note_joined(home);
+    }
     home_close(home);
     /* Only what this call made and no aggregator knows is taken away again. */
     if (err != CN_OK && err != CN_E_CLOSED && join->made)

@@ -45,6 +45,20 @@ static enum cn_err make_files(const struct home_plan *plan, const struct certifi
     return keyfile_save(path, identity, plan->passphrase, diag);
 }
 
+/* A ledger without a key is the record of a device that was: nothing may be made of it, and nothing
+ * may take it away, as a join that fails would. */
+static enum cn_err refuse_old_ledger(const char *dir, struct cn_diag *diag)
+{
+    char path[CN_PATH_MAX];
+
+    CN_TRY(cn_path_join(path, dir, HOME_LEDGER_FILE));
+    if (!cn_file_exists(path))
+        return CN_OK;
+    cn_diag_set(diag, path, 0, 0, "is the ledger of a device whose key is gone");
+    cn_diag_hint(diag, "keep it: it says what privacy was spent; join with another folder");
+    return CN_E_EXISTS;
+}
+
 enum cn_err home_make(const struct home_plan *plan, struct cn_diag *diag)
 {
     struct sign_key *one_time = NULL, *identity = NULL;
@@ -61,6 +75,7 @@ enum cn_err home_make(const struct home_plan *plan, struct cn_diag *diag)
                      plan->dir);
         return CN_E_EXISTS;
     }
+    CN_TRY(refuse_old_ledger(plan->dir, diag));
     CN_TRY(random_system(&random));
     CN_TRY_OUT(err, sign_key_from_seed(&one_time, plan->link->secret));
     CN_TRY_OUT(err, sign_key_new(&identity, &random));

@@ -38,8 +38,8 @@ struct home {
 };
 
 /* Makes the folder of a device that is about to join: a new key and its certificate under the
- * invitation, configuration, default limits. A folder that holds a device already is never touched:
- * CN_E_EXISTS. passphrase may be NULL. */
+ * invitation, configuration, default limits. A folder that holds a device already, or the ledger of
+ * one, is never touched: CN_E_EXISTS. passphrase may be NULL. */
 struct home_plan {
     const char *dir;
     const struct join_link *link;

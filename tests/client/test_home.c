@@ -56,6 +56,20 @@ Test(home, a_second_join_never_touches_a_device)
     cr_assert_eq(memcmp(before.device, after.device, sizeof before.device), 0);
 }
 
+/* A join that failed took such a ledger away, and with it what was spent. */
+Test(home, the_ledger_of_a_device_without_its_key_is_never_joined_over)
+{
+    struct cn_diag diag = {0};
+    char path[CN_PATH_MAX];
+
+    MUST(cn_folder_make(f.dir, 0700, NULL));
+    fixture_write(&f, HOME_LEDGER_FILE, "what was spent\n");
+    cr_assert_eq(fixture_join(&f, &diag), CN_E_EXISTS);
+    cr_assert_not_null(strstr(diag.hint, "another folder"));
+    MUST(cn_path_join(path, f.dir, "device.key"));
+    cr_assert_not(cn_file_exists(path));
+}
+
 Test(home, two_processes_do_not_share_a_folder)
 {
     struct home *first, *second;
