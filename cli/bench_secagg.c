@@ -26,7 +26,7 @@ static void print_result(const struct cn_args *args, const struct secagg_bench_r
 {
     char up[CN_AMOUNT_TEXT_BYTES], down[CN_AMOUNT_TEXT_BYTES];
 
-    fprintf(args->out, "graph      complete: %u neighbours, threshold %u\n", r->degree,
+    fprintf(args->out, "graph      %u neighbours, %u of the roster must vouch\n", r->degree,
             r->threshold);
     if (r->plan.degree != r->degree)
         fprintf(args->out, "           a ring would do with %u neighbours, threshold %u\n",
@@ -52,6 +52,7 @@ static int bench_secagg(const struct cn_args *args)
         .bits = (uint8_t)cn_args_uint(args, "bits"),
         .drop_permille = (uint32_t)(cn_args_real(args, "drop") * 1000 + 0.5),
         .corrupt_permille = (uint32_t)(cn_args_real(args, "corrupt") * 1000 + 0.5),
+        .ring = cn_args_choice(args, "graph") == 1,
         .adversary = cn_args_choice(args, "adversary") == 0 ? GRAPH_CURIOUS : GRAPH_MALICIOUS,
     };
     struct secagg_bench_result result;
@@ -84,6 +85,8 @@ static const struct cn_option secagg_options[] = {
      .fallback = "0", .help = "share of the clients that leave after sharing their keys"},
     {.name = "corrupt", .kind = CN_OPTION_REAL, .value = "F", .min = 0, .max = 1,
      .fallback = "0", .help = "share of the clients that may help the server; for the plan"},
+    {.name = "graph", .kind = CN_OPTION_CHOICE, .choices = "complete ring", .value = "WHICH",
+     .fallback = "complete", .help = "ring: few neighbours each, from 100 clients on"},
     {.name = "adversary", .kind = CN_OPTION_CHOICE, .choices = "curious malicious",
      .value = "WHO", .fallback = "malicious", .help = "what the server may do; for the plan"},
 };

@@ -47,6 +47,7 @@ struct bench {
     uint32_t *plain;              /* [dim] the sum that must come out */
     uint8_t *packed;
     struct cn_buf bytes; /* of one message */
+    uint64_t pairs;      /* shares of pairwise secrets that survivors revealed */
     struct secagg_server *server;
     double server_ms;
     size_t heap_now, heap_peak; /* what the calls left behind, summed up */
@@ -249,21 +250,20 @@ static enum cn_err shares(struct bench *bench)
 
     CN_TRY(secagg_server_members(bench->server, &members, &count, &threshold));
     bench->result->threshold = threshold;
-    bench->result->degree = secagg_degree(count, 0);
+    bench->result->degree = secagg_degree(&bench->config, count);
     roster.as.roster = (struct message_roster){
         .id = FIRST, .threshold = threshold, .members = lend(members), .count = count};
     CN_TRY(count_bytes(bench, &roster_bytes, &roster));
     for (uint32_t i = 0; i < count; i++) {
         struct client *client = bench->at[i];
-        uint32_t degree = secagg_degree(count, i);
 
         client->down += roster_bytes;
         CLIENT(client,
                secagg_device_roster(client->device, members, count, threshold, bench->sealed));
-        shares.as.shares =
-            (struct message_shares){.id = FIRST, .sealed = bench->sealed, .count = degree};
+        shares.as.shares = (struct message_shares){
+            .id = FIRST, .sealed = bench->sealed, .count = bench->result->degree};
         CN_TRY(count_bytes(bench, &client->up, &shares));
-        SERVER(bench, secagg_server_shares(bench->server, i, bench->sealed, degree));
+        SERVER(bench, secagg_server_shares(bench->server, i, bench->sealed, bench->result->degree));
         step(bench);
     }
     SERVER(bench, secagg_server_close_shares(bench->server));
@@ -378,6 +378,8 @@ static enum cn_err reveals(struct bench *bench)
         CN_TRY(count_bytes(bench, &client->down, &list));
         CLIENT(client,
                secagg_device_reveal(client->device, vouches, count, bench->shares, &shares));
+        for (uint32_t s = 0; s < shares; s++)
+            bench->pairs += bench->shares[s].kind == SECAGG_PAIR;
         reveal.as.reveal =
             (struct message_reveal){.id = FIRST, .shares = bench->shares, .count = shares};
         CN_TRY(count_bytes(bench, &client->up, &reveal));
@@ -420,19 +422,17 @@ static enum cn_err measure_speed(double *gb_per_s, enum mask_algorithm algorithm
     return err;
 }
 
+/* Masks that the server takes off: one of each survivor, and those that survivors put on for the
+ * ones who left. Counted where they are: every survivor reveals a share of each neighbour. */
 static void fill_floors(struct bench *bench)
 {
     struct secagg_bench_result *result = bench->result;
     double mask_bytes = (double)bench->options->dim * (bench->options->bits <= 16 ? 2 : 4);
     double bytes_per_ms = result->prg_gb_per_s * 1e6;
-    double stayed = bench->options->clients - result->dropped, pairs = 0;
+    double stayed = bench->options->clients - result->dropped;
 
-    for (uint32_t i = 0; i < bench->options->clients; i++) {
-        for (uint32_t j = 0; bench->at[i]->leaves && j < bench->options->clients; j++)
-            pairs += !bench->at[j]->leaves && secagg_is_neighbour(bench->options->clients, i, j);
-    }
     result->floor_client_ms = (result->degree + 1.0) * mask_bytes / bytes_per_ms;
-    result->floor_server_ms = (stayed + pairs) * mask_bytes / bytes_per_ms;
+    result->floor_server_ms = (stayed + (double)bench->pairs) * mask_bytes / bytes_per_ms;
 }
 
 static void fill_result(struct bench *bench)
@@ -456,15 +456,42 @@ static void fill_result(struct bench *bench)
     fill_floors(bench);
 }
 
-static enum cn_err check(struct bench *bench, struct cn_diag *diag)
+/* The graph of the round, or the one that could have been. */
+static enum cn_err plan(struct bench *bench, struct cn_diag *diag)
 {
     const struct secagg_bench_options *options = bench->options;
+    struct secagg_ring *ring = &bench->config.ring;
     struct graph_demand demand = {.devices = options->clients,
                                   .corrupt_permille = options->corrupt_permille,
                                   .dropout_permille = options->drop_permille,
                                   .security_bits = GRAPH_SECURITY_BITS,
                                   .correctness_bits = GRAPH_CORRECTNESS_BITS,
                                   .adversary = options->adversary};
+
+    CN_TRY(graph_plan_make(&bench->result->plan, &demand, diag));
+    if (!options->ring)
+        return CN_OK;
+    if (demand.corrupt_permille > SECAGG_RING_PERMILLE_MAX ||
+        demand.dropout_permille > SECAGG_RING_PERMILLE_MAX) {
+        cn_diag_set(diag, NULL, 0, 0,
+                    "a ring needs that fewer than a third of the devices help the "
+                    "server, and fewer than a third leave");
+        return CN_E_CONFIG;
+    }
+    *ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                 .corrupt_permille = (uint16_t)demand.corrupt_permille,
+                                 .dropout_permille = (uint16_t)demand.dropout_permille,
+                                 .security_bits = SECAGG_RING_SECURITY_BITS,
+                                 .correctness_bits = SECAGG_RING_CORRECTNESS_BITS};
+    demand.security_bits = ring->security_bits;
+    if (secagg_degree(&bench->config, options->clients) + 1 < options->clients)
+        return graph_plan_checked(&bench->result->plan, &demand);
+    return CN_OK;
+}
+
+static enum cn_err check(struct bench *bench, struct cn_diag *diag)
+{
+    const struct secagg_bench_options *options = bench->options;
     uint32_t threshold = secagg_threshold(options->clients), stay;
 
     bench->config =
@@ -472,7 +499,7 @@ static enum cn_err check(struct bench *bench, struct cn_diag *diag)
     CN_TRY(secagg_config_check(&bench->config));
     if (options->clients < SECAGG_DEVICES_MIN || options->clients > SECAGG_DEVICES_MAX)
         return CN_E_CONFIG;
-    CN_TRY(graph_plan_make(&bench->result->plan, &demand, diag));
+    CN_TRY(plan(bench, diag));
     bench->result->dropped = (uint32_t)((uint64_t)options->clients * options->drop_permille / 1000);
     stay = options->clients - bench->result->dropped;
     if (stay >= threshold)

@@ -21,13 +21,15 @@ struct secagg_bench_options {
     uint8_t bits;              /* 8 .. 32 */
     uint32_t drop_permille;    /* leave after they shared their keys, the costliest moment */
     uint32_t corrupt_permille; /* for the plan; nobody misbehaves here */
+    bool ring; /* the sparse graph of struct secagg_ring, for cohorts that are large enough */
     enum graph_adversary adversary;
 };
 
 struct secagg_bench_result {
-    uint32_t degree; /* as it ran */
-    uint32_t threshold;
-    struct graph_plan plan; /* what crypto/graph plans for this demand */
+    uint32_t degree;        /* as it ran */
+    uint32_t threshold;     /* survivors that must vouch */
+    struct graph_plan plan; /* with ring that of the round; else what a ring would take by
+                             * graph_plan_make */
     uint32_t dropped;
     double client_cpu_ms_mean; /* of the clients that stayed, all phases together */
     double client_cpu_ms_max;

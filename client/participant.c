@@ -95,8 +95,8 @@ static enum cn_err answer_roster(struct participant *p, const struct message *in
     CN_TRY(secagg_device_roster(p->device, roster->members, roster->count, roster->threshold,
                                 p->sealed));
     out->type = MESSAGE_SHARES;
-    out->as.shares = (struct message_shares){p->setup.id, p->sealed, roster->count - 1};
-    return CN_OK;
+    out->as.shares = (struct message_shares){p->setup.id, p->sealed, 0};
+    return secagg_device_degree(p->device, &out->as.shares.count);
 }
 
 /* The plain vector lives in one buffer only, which masking overwrites. */

@@ -39,10 +39,11 @@ struct graph_demand {
 };
 
 struct graph_plan {
-    uint32_t degree;        /* neighbours of each device; devices - 1: the complete graph */
-    uint32_t threshold;     /* shares that open a secret, at least 2 */
-    uint32_t threshold_max; /* a larger one fails for drop-outs more often than allowed */
-    uint32_t window_min;    /* of graph_plan_checked; else 0 */
+    uint32_t degree;         /* neighbours of each device; devices - 1: the complete graph */
+    uint32_t threshold;      /* shares that open a secret, at least 2 */
+    uint32_t threshold_max;  /* a larger one fails for drop-outs more often than allowed */
+    uint32_t window_min;     /* of graph_plan_checked; else 0 */
+    uint32_t neighbours_min; /* of graph_plan_checked; else 0 */
 };
 
 /* The largest or smallest values that make an unattainable demand attainable when everything else
@@ -74,15 +75,21 @@ enum cn_err graph_plan_make(struct graph_plan *plan, const struct graph_demand *
  * Errors as graph_plan_make, without diag; CN_E_NOMEM. */
 enum cn_err graph_plan_ring(struct graph_plan *plan, const struct graph_demand *demand);
 
-/* The smallest even degree below devices - 1 for rounds in which all devices sign and see one list
- * of survivors and each checks graph_windows_hold on it, so that the server may choose who drops
- * out, after it has seen the ring. demand->adversary is not looked at. With w the window_min:
- *   - in no neighbourhood do the corrupt reach the threshold, and in no window of degree / 2 places
- *     are w corrupt, with probability 1 - 2^-security_bits;
- *   - everywhere as many neighbours stay as the threshold, and in every window w devices, with
+/* The smallest even degree below devices - 1 for rounds in which the server chooses who drops out
+ * and whose messages reach whom, after it has seen the ring. They have these rules: each device
+ * masks with neighbours_min neighbours or more, and signs no list of survivors that names a
+ * neighbour with whom it did not; it helps to open a sum only when it sees signatures under one
+ * list by enough devices of the roster, and graph_windows_hold for the signers. With low, the most
+ * corrupt neighbours, and w the window_min:
+ *   - low is below the threshold, and fewer than w are corrupt in any window of degree / 2 places,
+ *     both with probability 1 - 2^-(security_bits + 1): so every window holds an honest signer, and
+ *     these are connected along the ring;
+ *   - neighbours_min + 2 w > degree + low: so every honest survivor, signer or not, masked with an
+ *     honest signer, and is connected with them;
+ *   - everywhere the threshold and neighbours_min stay, and in every window w devices, with
  *     1 - 2 * 2^-correctness_bits when those who leave are random.
- * So every window holds an honest survivor, and all of them are connected along the ring. Integers
- * only. Errors as graph_plan_ring. */
+ * demand->adversary is not looked at, and fractions are rounded up. Integers only. Errors as
+ * graph_plan_ring. */
 enum cn_err graph_plan_checked(struct graph_plan *plan, const struct graph_demand *demand);
 
 /* What would make the demand attainable by graph_plan_make. Errors as there for bad fields. */

@@ -118,21 +118,29 @@ static uint32_t least(struct tally *tally, uint32_t marked, uint32_t k, uint32_t
     return x;
 }
 
+/* So many of a thousand, rounded up. */
+static uint32_t at_most(uint32_t devices, uint32_t permille)
+{
+    return devices - graph_part_of(devices, GRAPH_PERMILLE_MAX - permille);
+}
+
 static bool try_degree(struct graph_plan *plan, struct tally *tally,
                        const struct graph_demand *demand, uint32_t k)
 {
-    uint32_t corrupt = graph_part_of(demand->devices, demand->corrupt_permille);
-    uint32_t staying = demand->devices - graph_part_of(demand->devices, demand->dropout_permille);
+    uint32_t corrupt = at_most(demand->devices, demand->corrupt_permille);
+    uint32_t staying = demand->devices - at_most(demand->devices, demand->dropout_permille);
     uint32_t low = most(tally, corrupt, k, demand->security_bits + 1);
     uint32_t high = least(tally, staying, k, demand->correctness_bits);
     uint32_t threshold = low + 1 < 2 ? 2 : low + 1;
 
     if (threshold > high)
         return false;
-    uint32_t window_min = most(tally, corrupt, k / 2, demand->security_bits + 1) + 1;
-    if (window_min > least(tally, staying, k / 2, demand->correctness_bits))
+    uint32_t window_min = least(tally, staying, k / 2, demand->correctness_bits);
+    if (window_min <= most(tally, corrupt, k / 2, demand->security_bits + 1))
         return false;
-    *plan = (struct graph_plan){k, threshold, high, window_min};
+    if (high + 2 * window_min <= k + low)
+        return false;
+    *plan = (struct graph_plan){k, threshold, high, window_min, high};
     return true;
 }
 

@@ -118,7 +118,7 @@ static bool try_degree(struct graph_plan *plan, const struct cohort *cohort, uin
         low = (low + k) / 2; /* so 2 (low + 1) > k + corrupt: honest neighbours give one kind */
     if (low >= high)
         return false;
-    *plan = (struct graph_plan){k, low + 1 < 2 ? 2 : low + 1, high, 0};
+    *plan = (struct graph_plan){k, low + 1 < 2 ? 2 : low + 1, high, 0, 0};
     return true;
 }
 
@@ -172,7 +172,7 @@ static enum cn_err find_complete(struct graph_plan *plan, const struct cohort *c
     }
     if (threshold > cohort->staying || n - cohort->corrupt < 2)
         return CN_E_THRESHOLD;
-    *plan = (struct graph_plan){n - 1, threshold < 2 ? 2 : threshold, cohort->staying, 0};
+    *plan = (struct graph_plan){n - 1, threshold < 2 ? 2 : threshold, cohort->staying, 0, 0};
     return plan->threshold > cohort->staying ? CN_E_THRESHOLD : CN_OK;
 }
 

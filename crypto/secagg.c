@@ -32,14 +32,71 @@ uint32_t secagg_threshold_for(const struct secagg_config *config, uint32_t devic
     return rule > config->threshold_min ? rule : config->threshold_min;
 }
 
-bool secagg_is_neighbour(uint32_t devices, uint32_t i, uint32_t j)
+static enum cn_err ring_check(const struct secagg_ring *ring)
 {
-    return i != j && i < devices && j < devices;
+    if (ring->devices_min == 0)
+        return ring->corrupt_permille || ring->dropout_permille || ring->security_bits ||
+                       ring->correctness_bits
+                   ? CN_E_CONFIG
+                   : CN_OK;
+    if (ring->security_bits < 1 || ring->security_bits > GRAPH_BITS_MAX)
+        return CN_E_CONFIG;
+    if (ring->correctness_bits < 1 || ring->correctness_bits > GRAPH_BITS_MAX)
+        return CN_E_CONFIG;
+    return ring->corrupt_permille > SECAGG_RING_PERMILLE_MAX ||
+                   ring->dropout_permille > SECAGG_RING_PERMILLE_MAX
+               ? CN_E_CONFIG
+               : CN_OK;
 }
 
-uint32_t secagg_degree(uint32_t devices, uint32_t i)
+/* degree devices - 1 when there is no ring. */
+static enum cn_err plan_graph(struct graph_plan *plan, const struct secagg_ring *ring,
+                              uint32_t devices)
 {
-    return i < devices ? devices - 1 : 0;
+    struct graph_demand demand = {.devices = devices,
+                                  .corrupt_permille = ring->corrupt_permille,
+                                  .dropout_permille = ring->dropout_permille,
+                                  .security_bits = ring->security_bits,
+                                  .correctness_bits = ring->correctness_bits,
+                                  .adversary = GRAPH_MALICIOUS};
+    enum cn_err err = CN_E_THRESHOLD;
+
+    *plan = (struct graph_plan){.degree = devices - 1};
+    if (ring->devices_min > 0 && devices >= ring->devices_min)
+        err = graph_plan_checked(plan, &demand);
+    return err == CN_E_THRESHOLD ? CN_OK : err;
+}
+
+uint32_t secagg_degree(const struct secagg_config *config, uint32_t devices)
+{
+    struct graph_plan plan;
+
+    if (devices < SECAGG_DEVICES_MIN || ring_check(&config->ring) != CN_OK ||
+        plan_graph(&plan, &config->ring, devices) != CN_OK)
+        return 0;
+    return plan.degree;
+}
+
+enum cn_err secagg_shape_init(struct secagg_shape *shape, const struct secagg_config *config,
+                              const uint8_t session[SECAGG_SESSION_BYTES], uint32_t devices,
+                              uint32_t threshold)
+{
+    uint8_t seed[GRAPH_SEED_BYTES];
+    struct graph_plan plan;
+
+    *shape = (struct secagg_shape){0};
+    CN_TRY(plan_graph(&plan, &config->ring, devices));
+    hash_of(seed, "cairn-secagg-ring-1", session, SECAGG_SESSION_BYTES);
+    CN_TRY(graph_init(&shape->graph, devices, plan.degree, seed));
+    shape->threshold = plan.degree == devices - 1 ? threshold : plan.threshold;
+    shape->window_min = plan.window_min;
+    shape->neighbours_min = plan.neighbours_min;
+    return CN_OK;
+}
+
+void secagg_shape_clear(struct secagg_shape *shape)
+{
+    graph_clear(&shape->graph);
 }
 
 enum cn_err secagg_config_check(const struct secagg_config *config)
@@ -50,7 +107,21 @@ enum cn_err secagg_config_check(const struct secagg_config *config)
         return CN_E_CONFIG;
     if (config->cohort_min < SECAGG_DEVICES_MIN || config->cohort_min > SECAGG_DEVICES_MAX)
         return CN_E_CONFIG;
-    return config->threshold_min > SECAGG_DEVICES_MAX ? CN_E_CONFIG : CN_OK;
+    if (config->threshold_min > SECAGG_DEVICES_MAX)
+        return CN_E_CONFIG;
+    return ring_check(&config->ring);
+}
+
+/* Whether a graph may be sparse is a part of the session. */
+static void hash_ring(struct hash *hash, const struct secagg_ring *ring)
+{
+    if (ring->devices_min == 0)
+        return;
+    hash_add_u64(hash, ring->devices_min);
+    hash_add_u64(hash, ring->corrupt_permille);
+    hash_add_u64(hash, ring->dropout_permille);
+    hash_add_u64(hash, ring->security_bits);
+    hash_add_u64(hash, ring->correctness_bits);
 }
 
 static uint8_t *put_u32(uint8_t *at, uint32_t value)
@@ -191,6 +262,7 @@ void secagg_session_id(uint8_t session[SECAGG_SESSION_BYTES], const struct secag
     hash_add_u64(&hash, config->bits);
     hash_add_u64(&hash, threshold);
     hash_add_u64(&hash, count);
+    hash_ring(&hash, &config->ring);
     for (uint32_t i = 0; i < count; i++) {
         hash_add(&hash, members[i].certificate.device, SIGN_PUBLIC_BYTES);
         hash_add(&hash, members[i].keys.mask_public, SECAGG_KEY_BYTES);

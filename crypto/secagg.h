@@ -6,8 +6,10 @@
  * hold one state machine each; the bytes of messages are protocol/'s.
  *
  * A device is named by its position in the roster, 0 .. devices-1. Rosters are sorted by device id,
- * so the server does not choose positions. Which devices exchange keys and shares is asked of
- * secagg_is_neighbour() only. */
+ * so the server does not choose positions. Small cohorts use the complete graph: every two devices
+ * are neighbours, who exchange keys and shares. In larger ones each device has a few neighbours on
+ * a ring (crypto/graph.h) whose order follows from the session, to which every device contributed.
+ */
 #ifndef CAIRN_CRYPTO_SECAGG_H
 #define CAIRN_CRYPTO_SECAGG_H
 
@@ -29,6 +31,25 @@
 #define SECAGG_SESSION_BYTES 32
 #define SECAGG_SIGNATURE_BYTES 64
 
+/* The graph of large cohorts; all zero: the complete graph whatever the cohort's size.
+ *
+ * The order on the ring is a hash of everybody's one-time keys. A server can try keys of its own
+ * devices, and rosters, until it likes the order: 2^80 tries are allowed for by
+ * SECAGG_RING_SECURITY_BITS = 40 + 80. Where graph_plan_checked finds no ring, the complete graph
+ * is used. */
+#define SECAGG_RING_DEVICES_MIN 100
+#define SECAGG_RING_SECURITY_BITS 120
+#define SECAGG_RING_CORRECTNESS_BITS 20
+#define SECAGG_RING_PERMILLE_MAX 333 /* less than a third: what secagg_threshold stands on */
+struct secagg_ring {
+    uint16_t devices_min;      /* smaller rosters get the complete graph; 0: no ring, and the others
+                                * are 0, too */
+    uint16_t corrupt_permille; /* devices that may help the server, 0 .. SECAGG_RING_PERMILLE_MAX */
+    uint16_t dropout_permille; /* devices that may leave, 0 .. SECAGG_RING_PERMILLE_MAX */
+    uint8_t security_bits;     /* 1 .. GRAPH_BITS_MAX: of a ring on which the server can win */
+    uint8_t correctness_bits;  /* 1 .. GRAPH_BITS_MAX: of a round lost to random drop-outs */
+};
+
 /* What a round sums. Both sides build it from the task; the server can not choose it for a device:
  * every signature and every mask is bound to it. */
 struct secagg_config {
@@ -37,6 +58,7 @@ struct secagg_config {
     uint8_t bits;           /* sums are modulo 2^bits, SECAGG_BITS_MIN .. SECAGG_BITS_MAX */
     uint32_t cohort_min;    /* smallest roster and smallest set of survivors, at least 2 */
     uint32_t threshold_min; /* floor of the threshold beside secagg_threshold(); 0: none */
+    struct secagg_ring ring; /* the graph of large cohorts; zeros: complete */
 };
 
 /* A device's one-time keys, signed with its identity key. */
@@ -85,12 +107,9 @@ uint32_t secagg_threshold(uint32_t devices);
  * and config->threshold_min. May exceed devices; then no round is possible. */
 uint32_t secagg_threshold_for(const struct secagg_config *config, uint32_t devices);
 
-/* True when devices i and j (positions) of a roster of so many exchange keys and shares. Symmetric;
- * never with oneself; false beyond the roster. At present the complete graph. */
-bool secagg_is_neighbour(uint32_t devices, uint32_t i, uint32_t j);
-
-/* How many neighbours device i has. */
-uint32_t secagg_degree(uint32_t devices, uint32_t i);
+/* How many neighbours every device of a roster of so many has under config: what a list of sealed
+ * shares to send holds. Up to some milliseconds of arithmetic. 0 for a config that is not valid. */
+uint32_t secagg_degree(const struct secagg_config *config, uint32_t devices);
 
 /* CN_E_CONFIG when a field is out of its range; threshold_min may be at most
  * SECAGG_DEVICES_MAX. */

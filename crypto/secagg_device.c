@@ -51,7 +51,7 @@ struct device_secrets {
     struct mask masks[MASK_BATCH];
 };
 
-enum { IN_U2 = 1, IN_U3 = 2 };
+enum { IN_U2 = 1, IN_U3 = 2, VOUCHED = 4 };
 
 struct secagg_device {
     enum phase phase;
@@ -69,6 +69,7 @@ struct secagg_device {
     uint32_t threshold;
     uint32_t index;
     uint8_t session[SECAGG_SESSION_BYTES];
+    struct secagg_shape shape;
 
     uint8_t *sets;              /* [count] IN_U2, IN_U3 */
     struct secagg_sealed *held; /* [count] by sender, of U2; opened again at the end */
@@ -139,6 +140,7 @@ void secagg_device_free(struct secagg_device *device)
     if (!device)
         return;
     sodium_free(device->secrets); /* wipes */
+    secagg_shape_clear(&device->shape);
     free(device->members);
     free(device->sets);
     free(device->held);
@@ -181,7 +183,7 @@ static enum cn_err keep_roster(struct secagg_device *device, const struct secagg
     device->count = count;
     device->threshold = threshold;
     secagg_session_id(device->session, &device->config, members, count, threshold);
-    return CN_OK;
+    return secagg_shape_init(&device->shape, &device->config, device->session, count, threshold);
 }
 
 /* The key for the channel with a neighbour; from and to only differ in the associated data. */
@@ -218,14 +220,14 @@ static enum cn_err deal(struct secagg_device *device, struct dealing *dealing)
 {
     dealing->count = 0;
     for (uint32_t i = 0; i < device->count; i++) {
-        if (i != device->index && !secagg_is_neighbour(device->count, device->index, i))
+        if (!secagg_holds(&device->shape, i, device->index))
             continue;
         dealing->holders[dealing->count] = i;
         dealing->points[dealing->count++] = i + 1;
     }
-    CN_TRY(shamir_split(dealing->of_self, dealing->points, dealing->count, device->threshold,
+    CN_TRY(shamir_split(dealing->of_self, dealing->points, dealing->count, device->shape.threshold,
                         device->secrets->self, &device->random));
-    return shamir_split(dealing->of_mask, dealing->points, dealing->count, device->threshold,
+    return shamir_split(dealing->of_mask, dealing->points, dealing->count, device->shape.threshold,
                         device->secrets->mask, &device->random);
 }
 
@@ -281,6 +283,14 @@ enum cn_err secagg_device_session(const struct secagg_device *device,
     return CN_OK;
 }
 
+enum cn_err secagg_device_degree(const struct secagg_device *device, uint32_t *degree)
+{
+    if (!has_roster(device))
+        return CN_E_UNEXPECTED;
+    *degree = device->shape.graph.degree;
+    return CN_OK;
+}
+
 /* Opens a neighbour's message into secrets->opened. */
 static enum cn_err open_from(struct secagg_device *device, const struct secagg_sealed *sealed)
 {
@@ -297,7 +307,7 @@ static enum cn_err open_from(struct secagg_device *device, const struct secagg_s
 static enum cn_err take_sealed(struct secagg_device *device, const struct secagg_sealed *sealed)
 {
     if (sealed->to != device->index ||
-        !secagg_is_neighbour(device->count, device->index, sealed->from))
+        !graph_is_neighbour(&device->shape.graph, device->index, sealed->from))
         return CN_E_INCONSISTENT;
     if (device->sets[sealed->from] & IN_U2)
         return CN_E_REPLAY;
@@ -314,12 +324,21 @@ static enum cn_err check_size(const struct secagg_device *device, uint32_t size)
     return size < device->threshold ? CN_E_THRESHOLD : CN_OK;
 }
 
+/* On a ring a device sees its neighbours only; the cohort is looked at when survivors are signed.
+ */
+static enum cn_err check_neighbours(const struct secagg_device *device, uint32_t size)
+{
+    if (device->shape.graph.degree + 1 == device->count)
+        return check_size(device, size);
+    return size - 1 < device->shape.neighbours_min ? CN_E_THRESHOLD : CN_OK;
+}
+
 static enum cn_err take_all(struct secagg_device *device, const struct secagg_sealed *in,
                             uint32_t count)
 {
-    if (count >= device->count)
+    if (count > device->shape.graph.degree)
         return CN_E_INCONSISTENT;
-    CN_TRY(check_size(device, count + 1));
+    CN_TRY(check_neighbours(device, count + 1));
     device->sets[device->index] |= IN_U2;
     for (uint32_t i = 0; i < count; i++)
         CN_TRY(take_sealed(device, &in[i]));
@@ -377,6 +396,15 @@ enum cn_err secagg_device_mask(struct secagg_device *device, uint32_t *vector)
     return leave(device, err);
 }
 
+/* A neighbour that survives must have been in this device's U2, so that the masks between any two
+ * honest survivors are on both vectors. */
+static bool may_survive(const struct secagg_device *device, uint32_t i)
+{
+    if (i >= device->count)
+        return false;
+    return (device->sets[i] & IN_U2) || !secagg_holds(&device->shape, i, device->index);
+}
+
 static enum cn_err sign_survivors(struct secagg_device *device, const uint32_t *survivors,
                                   uint32_t count, uint8_t signature[SECAGG_SIGNATURE_BYTES])
 {
@@ -384,12 +412,14 @@ static enum cn_err sign_survivors(struct secagg_device *device, const uint32_t *
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0 && survivors[i] <= survivors[i - 1])
             return CN_E_INCONSISTENT;
-        if (survivors[i] >= device->count || !(device->sets[survivors[i]] & IN_U2))
+        if (!may_survive(device, survivors[i]))
             return CN_E_INCONSISTENT;
         device->sets[survivors[i]] |= IN_U3;
     }
     if (!(device->sets[device->index] & IN_U3))
         return CN_E_INCONSISTENT;
+    if (!secagg_windows_hold(&device->shape, device->sets, IN_U3))
+        return CN_E_THRESHOLD;
     device->survivors_count = count;
     secagg_vouch_message(device->vouch_message, device->session, survivors, count);
     sign_make(signature, device->identity, SECAGG_VOUCH_LABEL, device->vouch_message,
@@ -405,9 +435,10 @@ enum cn_err secagg_device_survivors(struct secagg_device *device, const uint32_t
 }
 
 /* At least threshold survivors must have signed the very list that this device signed: then no
- * other list can gather as many. */
-static enum cn_err check_vouches(const struct secagg_device *device,
-                                 const struct secagg_vouch *vouches, uint32_t count)
+ * other list can gather as many. On a ring they must also be everywhere: each of them vouches that
+ * it shares masks with all survivors around it. */
+static enum cn_err check_vouches(struct secagg_device *device, const struct secagg_vouch *vouches,
+                                 uint32_t count)
 {
     if (count < device->threshold)
         return CN_E_THRESHOLD;
@@ -422,8 +453,9 @@ static enum cn_err check_vouches(const struct secagg_device *device,
             return CN_E_INCONSISTENT;
         CN_TRY(sign_check(vouches[k].signature, device->members[i].certificate.device,
                           SECAGG_VOUCH_LABEL, device->vouch_message, sizeof device->vouch_message));
+        device->sets[i] |= VOUCHED;
     }
-    return CN_OK;
+    return secagg_windows_hold(&device->shape, device->sets, VOUCHED) ? CN_OK : CN_E_THRESHOLD;
 }
 
 static enum cn_err share_of(struct secagg_device *device, uint32_t i, struct secagg_share *out)

@@ -36,7 +36,8 @@ enum cn_err secagg_device_keys(struct secagg_device *device, struct secagg_keys 
  *
  *   members    [count]  sorted by device id; copied
  *   threshold  shares that reveal a secret
- *   out        [count - 1]  one message per neighbour, to rising
+ *   out        room for count - 1; one message per neighbour, to rising, secagg_device_degree of
+ *              them
  *
  * Refused: a roster below cohort_min (CN_E_COHORT); a threshold below
  * secagg_threshold_for(config, count) or above count (CN_E_THRESHOLD); a certificate or signature
@@ -49,6 +50,10 @@ enum cn_err secagg_device_roster(struct secagg_device *device, const struct seca
 
 /* This device's position in the roster. CN_E_UNEXPECTED before the roster. */
 enum cn_err secagg_device_index(const struct secagg_device *device, uint32_t *index);
+
+/* How many neighbours this device has, all members but itself in the complete graph.
+ * CN_E_UNEXPECTED before the roster. */
+enum cn_err secagg_device_degree(const struct secagg_device *device, uint32_t *degree);
 
 /* The session id: equal on two sides that agree on config and roster. Not a secret.
  * CN_E_UNEXPECTED before the roster. */
@@ -73,8 +78,9 @@ enum cn_err secagg_device_mask(struct secagg_device *device, uint32_t *vector);
  *
  *   survivors  [count]  positions, strictly rising
  *
- * CN_E_INCONSISTENT for a list out of order, with a device outside U2 or without this one;
- * CN_E_COHORT below cohort_min; CN_E_THRESHOLD below the threshold. */
+ * CN_E_INCONSISTENT for a list out of order, with a neighbour outside U2 or without this one;
+ * CN_E_COHORT below cohort_min; CN_E_THRESHOLD below the threshold, or on a ring with a gap that
+ * might part the honest survivors. */
 enum cn_err secagg_device_survivors(struct secagg_device *device, const uint32_t *survivors,
                                     uint32_t count, uint8_t signature[SECAGG_SIGNATURE_BYTES]);
 
@@ -87,7 +93,8 @@ enum cn_err secagg_device_survivors(struct secagg_device *device, const uint32_t
  *
  * CN_E_INCONSISTENT for vouches out of order or of a device that did not survive; CN_E_AUTH for a
  * signature that is not under this device's own list; CN_E_THRESHOLD for fewer vouches than the
- * threshold. The shares are secret until sent: the caller wipes them. */
+ * threshold, or on a ring for too few in some window. The shares are secret until sent: the caller
+ * wipes them. */
 enum cn_err secagg_device_reveal(struct secagg_device *device, const struct secagg_vouch *vouches,
                                  uint32_t count, struct secagg_share *out, uint32_t *out_count);
 

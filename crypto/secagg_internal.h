@@ -5,6 +5,7 @@
 #define CAIRN_CRYPTO_SECAGG_INTERNAL_H
 
 #include "crypto/agree.h"
+#include "crypto/graph.h"
 #include "crypto/hash.h"
 #include "crypto/mask.h"
 #include "crypto/seal.h"
@@ -41,6 +42,34 @@ enum cn_err secagg_roster_check(const struct secagg_config *config,
 
 void secagg_session_id(uint8_t session[SECAGG_SESSION_BYTES], const struct secagg_config *config,
                        const struct secagg_member *members, uint32_t count, uint32_t threshold);
+
+/* The graph of a session. */
+struct secagg_shape {
+    struct graph graph;
+    uint32_t threshold;      /* shares that open a secret; the roster's threshold when complete */
+    uint32_t window_min;     /* see graph_plan_checked; 0 when complete */
+    uint32_t neighbours_min; /* the same */
+};
+
+/* Makes the graph that config gives a roster of so many; equal on both sides. CN_E_NOMEM: shape is
+ * then empty. secagg_shape_clear frees; a zeroed shape is allowed. */
+enum cn_err secagg_shape_init(struct secagg_shape *shape, const struct secagg_config *config,
+                              const uint8_t session[SECAGG_SESSION_BYTES], uint32_t devices,
+                              uint32_t threshold);
+void secagg_shape_clear(struct secagg_shape *shape);
+
+/* True when `holder` has a share of `of`: neighbours do, and everybody of itself. */
+static inline bool secagg_holds(const struct secagg_shape *shape, uint32_t holder, uint32_t of)
+{
+    return holder == of || graph_is_neighbour(&shape->graph, holder, of);
+}
+
+/* True when the devices in a set (sets [devices]) are dense enough on the ring. */
+static inline bool secagg_windows_hold(const struct secagg_shape *shape, const uint8_t *sets,
+                                       uint8_t set)
+{
+    return graph_windows_hold(&shape->graph, sets, set, shape->window_min);
+}
 
 /* Derives the seed of the mask between positions i and j, from either side. */
 enum cn_err secagg_mask_seed(uint8_t seed[MASK_SEED_BYTES],

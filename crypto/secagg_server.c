@@ -58,6 +58,7 @@ void secagg_server_free(struct secagg_server *server)
     if (server->sum)
         sodium_memzero(server->sum, server->config.dim * sizeof *server->sum);
     free(server->sum);
+    secagg_shape_clear(&server->shape);
     free(server->members);
     free(server->ids);
     free(server->sets);
@@ -193,10 +194,12 @@ enum cn_err secagg_server_close_roster(struct secagg_server *server)
         server->stage = STAGE_ENDED;
         return CN_E_NOMEM;
     }
-    server->threshold = threshold;
     secagg_session_id(server->session, &server->config, server->members, n, threshold);
-    server->stage = STAGE_SHARES;
-    return CN_OK;
+    enum cn_err err =
+        secagg_shape_init(&server->shape, &server->config, server->session, n, threshold);
+    server->threshold = err == CN_OK ? threshold : 0;
+    server->stage = err == CN_OK ? STAGE_SHARES : STAGE_ENDED;
+    return err;
 }
 
 /* The roster exists from its closing on, even when the round has ended since. */
@@ -241,12 +244,12 @@ enum cn_err secagg_server_session(const struct secagg_server *server,
 static enum cn_err check_sealed(const struct secagg_server *server, uint32_t from,
                                 const struct secagg_sealed *sealed, uint32_t count)
 {
-    if (count != secagg_degree(server->count, from))
+    if (count != server->shape.graph.degree)
         return CN_E_INCONSISTENT;
     for (uint32_t k = 0; k < count; k++) {
         if (sealed[k].from != from || (k > 0 && sealed[k].to <= sealed[k - 1].to))
             return CN_E_INCONSISTENT;
-        if (!secagg_is_neighbour(server->count, from, sealed[k].to))
+        if (!graph_is_neighbour(&server->shape.graph, from, sealed[k].to))
             return CN_E_INCONSISTENT;
     }
     return CN_OK;
@@ -282,7 +285,7 @@ enum cn_err secagg_server_close_shares(struct secagg_server *server)
 static const struct secagg_sealed *sealed_for(const struct secagg_server *server, uint32_t from,
                                               uint32_t to)
 {
-    uint32_t low = 0, high = secagg_degree(server->count, from);
+    uint32_t low = 0, high = server->shape.graph.degree;
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -304,7 +307,7 @@ enum cn_err secagg_server_inbox(const struct secagg_server *server, uint32_t to,
     if (!is_in(server, to, IN_U2))
         return CN_E_INCONSISTENT;
     for (uint32_t from = 0; from < server->count; from++) {
-        if (is_in(server, from, IN_U2) && secagg_is_neighbour(server->count, from, to))
+        if (is_in(server, from, IN_U2) && graph_is_neighbour(&server->shape.graph, from, to))
             out[filled++] = *sealed_for(server, from, to);
     }
     *count = filled;
@@ -325,12 +328,37 @@ enum cn_err secagg_server_masked(struct secagg_server *server, uint32_t index,
     return CN_OK;
 }
 
+/* On a ring: whether enough neighbours of everybody survived, everywhere. */
+static bool is_openable(const struct secagg_server *server)
+{
+    uint32_t degree = server->shape.graph.degree, neighbours[GRAPH_DEGREE_MAX];
+
+    if (degree + 1 == server->count)
+        return true;
+    for (uint32_t of = 0; of < server->count; of++) {
+        uint32_t holders = is_in(server, of, IN_U3);
+
+        if (!is_in(server, of, IN_U2))
+            continue;
+        graph_neighbours(&server->shape.graph, of, neighbours);
+        for (uint32_t k = 0; k < degree; k++)
+            holders += is_in(server, neighbours[k], IN_U3);
+        if (holders < server->shape.threshold)
+            return false;
+    }
+    return secagg_windows_hold(&server->shape, server->sets, IN_U3);
+}
+
 enum cn_err secagg_server_close_masked(struct secagg_server *server)
 {
     uint32_t filled = 0;
 
     CN_TRY(in_stage(server, STAGE_MASKED));
     CN_TRY(check_size(server, server->survivors_count, server->threshold));
+    if (!is_openable(server)) {
+        server->stage = STAGE_ENDED;
+        return CN_E_THRESHOLD;
+    }
     for (uint32_t i = 0; i < server->count; i++) {
         if (is_in(server, i, IN_U3))
             server->survivors[filled++] = i;
@@ -375,6 +403,10 @@ enum cn_err secagg_server_close_vouches(struct secagg_server *server)
 {
     CN_TRY(in_stage(server, STAGE_VOUCHES));
     CN_TRY(check_size(server, server->vouches_count, server->threshold));
+    if (!secagg_windows_hold(&server->shape, server->sets, IN_U4)) {
+        server->stage = STAGE_ENDED;
+        return CN_E_THRESHOLD;
+    }
     server->stage = STAGE_REVEALS;
     return CN_OK;
 }
@@ -396,7 +428,7 @@ static enum cn_err check_shares(const struct secagg_server *server, uint32_t ind
     uint32_t next = 0;
 
     for (uint32_t of = 0; of < server->count; of++) {
-        if (!is_in(server, of, IN_U2) || !secagg_holds(server->count, index, of))
+        if (!is_in(server, of, IN_U2) || !secagg_holds(&server->shape, index, of))
             continue;
         if (next == count || shares[next].of != of)
             return CN_E_INCONSISTENT;
@@ -425,7 +457,7 @@ enum cn_err secagg_server_reveal(struct secagg_server *server, uint32_t index,
     server->revealed[index] = (struct reveal){copy, count};
     server->sets[index] |= REVEALED;
     for (uint32_t k = 0; k < count; k++) {
-        if (++server->holders[copy[k].of] == server->threshold)
+        if (++server->holders[copy[k].of] == server->shape.threshold)
             server->openable_count++;
     }
     return CN_OK;

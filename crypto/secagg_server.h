@@ -73,6 +73,8 @@ enum cn_err secagg_server_inbox(const struct secagg_server *server, uint32_t to,
  * unused bits are wrong; CN_E_INCONSISTENT when index is not in U2. */
 enum cn_err secagg_server_masked(struct secagg_server *server, uint32_t index,
                                  const uint8_t *packed, size_t len);
+
+/* On a ring also CN_E_THRESHOLD when in some neighbourhood too few survived to open the sum. */
 enum cn_err secagg_server_close_masked(struct secagg_server *server);
 
 /* U3, strictly rising, valid until the server is freed. CN_E_UNEXPECTED before close_masked. */
@@ -83,6 +85,8 @@ enum cn_err secagg_server_survivors(const struct secagg_server *server, const ui
  * CN_E_INCONSISTENT when index did not survive. */
 enum cn_err secagg_server_vouch(struct secagg_server *server, uint32_t index,
                                 const uint8_t signature[SECAGG_SIGNATURE_BYTES]);
+
+/* On a ring also CN_E_THRESHOLD when too few vouched in some window. */
 enum cn_err secagg_server_close_vouches(struct secagg_server *server);
 
 /* The vouches to send, index strictly rising, valid until the server is freed. CN_E_UNEXPECTED

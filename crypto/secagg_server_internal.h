@@ -34,6 +34,7 @@ struct secagg_server {
     uint32_t room;
     uint32_t threshold; /* 0 until the roster is closed */
     uint8_t session[SECAGG_SESSION_BYTES];
+    struct secagg_shape shape;
 
     /* All [count], from the closing of the roster. */
     uint8_t *sets;                 /* which sets a device is in */
@@ -52,12 +53,6 @@ struct secagg_server {
     uint32_t *liars;         /* rising */
     uint32_t liars_count;
 };
-
-/* True when `holder` has a share of `of`: neighbours do, and everybody of itself. */
-static inline bool secagg_holds(uint32_t devices, uint32_t holder, uint32_t of)
-{
-    return holder == of || secagg_is_neighbour(devices, holder, of);
-}
 
 /* Wipes and frees the shares that a device revealed. */
 void secagg_server_drop_reveal(struct secagg_server *server, uint32_t index);

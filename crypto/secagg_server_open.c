@@ -40,7 +40,7 @@ static enum cn_err gather(const struct secagg_server *server, struct opening *op
     opening->count = 0;
     for (uint32_t i = 0; i < server->count; i++) {
         if ((server->sets[i] & (REVEALED | LIED)) != REVEALED ||
-            !secagg_holds(server->count, i, of))
+            !secagg_holds(&server->shape, i, of))
             continue;
         const struct reveal *reveal = &server->revealed[i];
         const struct secagg_share *share =
@@ -50,7 +50,7 @@ static enum cn_err gather(const struct secagg_server *server, struct opening *op
         opening->points[opening->count] = i + 1;
         memcpy(opening->shares[opening->count++], share->value, SHAMIR_BYTES);
     }
-    return opening->count < server->threshold ? CN_E_INCONSISTENT : CN_OK;
+    return opening->count < server->shape.threshold ? CN_E_INCONSISTENT : CN_OK;
 }
 
 /* Weights for the first threshold points, which most devices have in common. */
@@ -91,15 +91,15 @@ static enum cn_err recover(struct secagg_server *server, struct opening *opening
     const uint8_t *public_key = server->sets[of] & IN_U3 ? keys->self_public : keys->mask_public;
 
     CN_TRY(gather(server, opening, of));
-    CN_TRY(update_weights(opening, server->threshold));
+    CN_TRY(update_weights(opening, server->shape.threshold));
     shamir_combine(opening->secret, (const uint8_t(*)[SHAMIR_BYTES])opening->shares,
-                   (const uint8_t(*)[SHAMIR_BYTES])opening->weights, server->threshold);
+                   (const uint8_t(*)[SHAMIR_BYTES])opening->weights, server->shape.threshold);
     if (is_behind(public_key, opening->secret))
         return CN_OK;
     struct shamir_set set = {.points = opening->points,
                              .shares = (const uint8_t(*)[SHAMIR_BYTES])opening->shares,
                              .count = opening->count,
-                             .threshold = server->threshold};
+                             .threshold = server->shape.threshold};
     opening->search.ctx = public_key;
     CN_TRY(shamir_recover(&opening->search, &set));
     memcpy(opening->secret, opening->search.secret, SHAMIR_BYTES);
@@ -144,7 +144,7 @@ static enum cn_err remove_pairs(struct secagg_server *server, struct opening *op
     struct mask *mask;
 
     for (uint32_t i = 0; i < server->count; i++) {
-        if (!(server->sets[i] & IN_U3) || !secagg_is_neighbour(server->count, i, dropped))
+        if (!(server->sets[i] & IN_U3) || !graph_is_neighbour(&server->shape.graph, i, dropped))
             continue;
         CN_TRY(next_mask(server, opening, &mask));
         mask->subtract = i < dropped;

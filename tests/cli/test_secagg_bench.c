@@ -104,3 +104,24 @@ Test(secagg_bench, answers_in_json)
     cr_assert_eq(world_run("bench secagg --clients 1"), CN_EXIT_USAGE);
     cr_assert_neq(world_run("bench secagg --clients 5 --drop 0.6"), CN_EXIT_DONE);
 }
+
+/* Under a ring each of 100 devices talks to a third of them, with the machines of real rounds. */
+Test(secagg_bench, runs_a_ring_of_a_hundred)
+{
+    struct secagg_bench_options options = {.clients = 100,
+                                           .dim = 20,
+                                           .bits = 9,
+                                           .drop_permille = 100,
+                                           .corrupt_permille = 50,
+                                           .ring = true,
+                                           .adversary = GRAPH_CURIOUS};
+    struct secagg_bench_result r;
+
+    cr_assert_eq(secagg_bench_run(&r, &options, NULL, NULL), CN_OK);
+    cr_assert(r.sum_ok);
+    cr_assert_lt(r.degree, 99);
+    cr_assert_eq(r.degree, r.plan.degree);
+    cr_assert_eq(r.threshold, 67);
+    options.drop_permille = 334;
+    cr_assert_eq(secagg_bench_run(&r, &options, NULL, NULL), CN_E_CONFIG);
+}

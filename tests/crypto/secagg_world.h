@@ -85,7 +85,9 @@ static inline struct secagg_device *world_device(struct world *world, uint32_t k
     return device;
 }
 
-static inline struct world *world_new(uint32_t n, uint32_t dim, uint8_t bits)
+/* ring may be NULL: the complete graph. */
+static inline struct world *world_make(uint32_t n, uint32_t dim, uint8_t bits,
+                                       const struct secagg_ring *ring)
 {
     struct world *world = calloc(1, sizeof *world);
 
@@ -93,6 +95,8 @@ static inline struct world *world_new(uint32_t n, uint32_t dim, uint8_t bits)
     world->random = cn_random_seeded(&world->seeded, 1000 * n + bits);
     world->n = n;
     world->config = (struct secagg_config){.dim = dim, .bits = bits, .cohort_min = 2};
+    if (ring)
+        world->config.ring = *ring;
     memset(world->config.binding, 0x42, sizeof world->config.binding);
     ok(sign_key_new(&world->registrar, &world->random));
     sign_key_public(world->registrar, world->registrar_public);
@@ -108,6 +112,11 @@ static inline struct world *world_new(uint32_t n, uint32_t dim, uint8_t bits)
     }
     ok(secagg_server_new(&world->server, &world->config, world->registrar_public));
     return world;
+}
+
+static inline struct world *world_new(uint32_t n, uint32_t dim, uint8_t bits)
+{
+    return world_make(n, dim, bits, NULL);
 }
 
 static inline void world_free(struct world *world)
@@ -164,13 +173,13 @@ static inline void world_roster_of(struct world *world, uint32_t k,
 static inline void world_share(struct world *world)
 {
     struct secagg_sealed sealed[WORLD_MAX];
-    uint32_t roster = secagg_server_count(world->server);
+    uint32_t degree = secagg_degree(&world->config, secagg_server_count(world->server));
 
     for (uint32_t k = 0; k < world->n; k++) {
         if (!world_has(world, k, BEFORE_SHARES))
             continue;
         world_roster_of(world, k, sealed);
-        ok(secagg_server_shares(world->server, k, sealed, roster - 1));
+        ok(secagg_server_shares(world->server, k, sealed, degree));
     }
 }
 

@@ -334,7 +334,8 @@ Test(graph, plans_checked_rings_like_exact_arithmetic)
         cr_assert_eq(plan.degree, degree, "%s degree %u", line, plan.degree);
         cr_assert_eq(plan.threshold, threshold, "%s threshold %u", line, plan.threshold);
         cr_assert_eq(plan.threshold_max, most, "%s", line);
-        cr_assert_eq(plan.window_min, window, "%s", line);
+        cr_assert_eq(plan.neighbours_min, most, "%s", line);
+        cr_assert_eq(plan.window_min, window, "%s window %u", line, plan.window_min);
     }
     fclose(file);
     cr_assert_eq(rows, 168);

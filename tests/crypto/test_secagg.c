@@ -31,19 +31,49 @@ Test(secagg, takes_the_larger_of_rule_and_floor)
     cr_assert_eq(secagg_threshold_for(&config, 3), 7);
 }
 
-Test(secagg, makes_everybody_a_neighbour_but_oneself_and_strangers)
+Test(secagg, makes_everybody_a_neighbour_unless_told_otherwise)
 {
-    for (uint32_t i = 0; i < 6; i++) {
-        uint32_t degree = 0;
+    struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2};
 
-        for (uint32_t j = 0; j < 7; j++) {
-            cr_assert_eq(secagg_is_neighbour(5, i, j), secagg_is_neighbour(5, j, i));
-            degree += secagg_is_neighbour(5, i, j);
-        }
-        cr_assert_eq(degree, secagg_degree(5, i));
+    cr_assert_eq(secagg_degree(&config, 5), 4);
+    cr_assert_eq(secagg_degree(&config, 1000), 999);
+    cr_assert_eq(secagg_degree(&config, 1), 0);
+}
+
+Test(secagg, gives_large_cohorts_a_ring_when_told)
+{
+    struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2};
+
+    config.ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                       .corrupt_permille = 50,
+                                       .dropout_permille = 100,
+                                       .security_bits = SECAGG_RING_SECURITY_BITS,
+                                       .correctness_bits = SECAGG_RING_CORRECTNESS_BITS};
+    cr_assert_eq(secagg_degree(&config, 1000), 126);
+    cr_assert_eq(secagg_degree(&config, 99), 98);
+    cr_assert_lt(secagg_degree(&config, 100), 99);
+    config.ring.corrupt_permille = 334;
+    cr_assert_eq(secagg_degree(&config, 1000), 0);
+}
+
+Test(secagg, refuses_rings_out_of_range)
+{
+    const struct secagg_ring good = {2, 100, 100, 40, 20};
+    struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2, .ring = good};
+    struct secagg_ring bad[] = {good, good, good, good, good, good, good};
+
+    cr_assert_eq(secagg_config_check(&config), CN_OK);
+    bad[0].corrupt_permille = 334;
+    bad[1].dropout_permille = 334;
+    bad[2].security_bits = 129;
+    bad[3].correctness_bits = 0;
+    bad[4].correctness_bits = 129;
+    bad[5].security_bits = 0;
+    bad[6].devices_min = 0; /* no ring, but the rest is set */
+    for (size_t i = 0; i < CN_COUNT(bad); i++) {
+        config.ring = bad[i];
+        cr_assert_eq(secagg_config_check(&config), CN_E_CONFIG, "%zu", i);
     }
-    cr_assert_not(secagg_is_neighbour(5, 2, 2));
-    cr_assert_not(secagg_is_neighbour(5, 2, 5));
 }
 
 /* -- The vectors ------------------------------------------------------------------------------ */

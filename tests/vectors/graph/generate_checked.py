@@ -32,14 +32,17 @@ def least(n, marked, k, bits):
 
 
 def plan(n, corrupt, dropout, security, correctness):
-    bad, good = n * corrupt // 1000, n - n * dropout // 1000
+    bad, good = -(-n * corrupt // 1000), n + (-n * dropout // 1000)
     for k in range(2, n - 1, 2):
-        threshold = max(2, most(n, bad, k, security + 1) + 1)
+        low = most(n, bad, k, security + 1)
+        threshold = max(2, low + 1)
         threshold_max = least(n, good, k, correctness)
         if threshold > threshold_max:
             continue
-        window = most(n, bad, k // 2, security + 1) + 1
-        if window <= least(n, good, k // 2, correctness):
+        window = least(n, good, k // 2, correctness)
+        if window <= most(n, bad, k // 2, security + 1):
+            continue
+        if threshold_max + 2 * window > k + low:
             return k, threshold, threshold_max, window
     return "", "", "", ""
 
