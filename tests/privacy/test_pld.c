@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "golden.h"
+#include "privacy/gaussian.h"
 #include "privacy/pld.h"
 
 static struct pld_bracket epsilon_of(const struct pld_event *events, size_t count,
@@ -75,6 +76,25 @@ Test(pld, meets_every_row_of_laplace)
         cr_expect(got.lower <= got.upper && got.lower > got.upper * 0.975 - 5e-3);
     }
     cr_assert_eq(rows, 60);
+}
+
+Test(pld, never_falls_below_the_exact_gaussian)
+{
+    const double sigmas[] = {0.035, 0.1, 0.3, 0.77, 1.9, 6, 33, 410};
+    const double deltas[] = {0.1, 1e-3, 1e-6, 1e-12, 1e-40};
+
+    for (size_t i = 0; i < 8; i++)
+        for (size_t j = 0; j < 5; j++) {
+            const struct pld_event event = {PLD_GAUSSIAN, sigmas[i], 1, 1, 0};
+            struct pld_bracket got = epsilon_of(&event, 1, PLD_ADD_REMOVE, deltas[j]);
+            double exact;
+
+            cr_assert_eq(gaussian_epsilon(&exact, sigmas[i], deltas[j]), CN_OK);
+            cr_expect(got.upper >= exact * (1 - 1e-9) && got.upper <= exact + 2e-3,
+                      "%g %g: %.12g not %.12g", sigmas[i], deltas[j], got.upper, exact);
+            cr_expect(got.lower <= exact * (1 + 1e-9) && got.lower >= 0.99 * exact - 2e-3,
+                      "%g %g: lower %.12g not %.12g", sigmas[i], deltas[j], got.lower, exact);
+        }
 }
 
 Test(pld, composes_unlike_events_on_one_grid)
