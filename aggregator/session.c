@@ -157,12 +157,11 @@ static bool authentic(const struct session *session, const struct message_hello 
 }
 
 static enum cn_err enrol(const struct session *session, const struct certificate *certificate,
-                         bool known)
+                         bool again)
 {
     const struct session_host *host = session->host;
     int64_t now_s = host->clock.wall_s(host->clock.ctx);
-    bool again = false;
-    if (!known && invitation_expired(&certificate->invitation, now_s))
+    if (!again && invitation_expired(&certificate->invitation, now_s))
         return CN_E_EXPIRED;
     CN_TRY(store_enrol(host->store, certificate, now_s, &again));
     if (!again)
@@ -178,15 +177,23 @@ static bool welcome(const struct session *session, const struct message_hello *h
     struct store_device device;
     enum cn_err err = store_device_get(session->host->store, session->device, &device);
     bool known = err == CN_OK;
+    /* The certificate says which invitation was used up: one that was not may not be shown. */
+    bool same = known && memcmp(device.certificate.signature, hello->certificate.signature,
+                                sizeof(device.certificate.signature)) == 0;
     if (known && device.revoked_s)
         err = CN_E_REVOKED;
+    else if (known && !same && !hello->enrol)
+        err = CN_E_AUTH;
     else if (hello->enrol && (known || err == CN_E_NOT_FOUND))
-        err = enrol(session, &hello->certificate, known);
+        err = enrol(session, &hello->certificate, same);
     switch (err) {
     case CN_OK:
         return true;
     case CN_E_REVOKED:
         *refusal = (struct refusal){BYE_REVOKED, "the operator shut this device out"};
+        break;
+    case CN_E_AUTH:
+        *refusal = (struct refusal){BYE_AUTH, "this device enrolled with another certificate"};
         break;
     case CN_E_NOT_FOUND:
         *refusal = (struct refusal){BYE_UNKNOWN, "this device is not enrolled here: join first"};

@@ -288,6 +288,22 @@ Test(session, sends_away_certificates_of_another_registrar)
     expect_bye(&peers[0], BYE_AUTH);
 }
 
+/* In a roster its invitation would count as used, and shut out whose it really is. */
+Test(session, sends_away_who_comes_with_a_certificate_other_than_the_enrolled_one)
+{
+    struct invitation invitation;
+    struct sign_key *once = NULL;
+    enrol_all();
+    FED_OK(invitation_make(&invitation, &once, fed.registrar, 1, FED_NOW_S + 9, &fed.random));
+    FED_OK(certificate_make(&fed.devices[0].certificate, &invitation, once, fed.devices[0].key,
+                            "device-1", FED_NOW_S));
+    sign_key_free(once);
+    expect_bye(&peers[0], BYE_AUTH);
+    manual.wall_s = FED_NOW_S + 10;
+    peers[1].enrol = true;
+    expect_bye(&peers[1], BYE_EXPIRED);
+}
+
 Test(session, sends_away_who_can_not_prove_its_key_on_this_connection)
 {
     enrol_all();
