@@ -69,7 +69,7 @@ static const char *const attack_texts[] = {
 
 static bool attacks(const struct sim_world *world, enum sim_attack attack)
 {
-    return world->plan.attack == attack;
+    return world->plan.attacks >> attack & 1;
 }
 
 void sim_evil_start(struct sim_world *world)
@@ -82,7 +82,9 @@ void sim_evil_start(struct sim_world *world)
     CN_ASSERT(evil->records);
     CN_ASSERT(sign_key_new(&evil->registrar, &world->secrets) == CN_OK);
     evil->next_ms = 3500;
-    sim_trace(world, "THE AGGREGATOR LIES: it %s", attack_texts[world->plan.attack]);
+    for (int i = 0; i < SIM_ATTACK_COUNT; i++)
+        if (attacks(world, (enum sim_attack)i))
+            sim_trace(world, "THE AGGREGATOR LIES: it %s", attack_texts[i]);
     world->counts.attacks++;
 }
 

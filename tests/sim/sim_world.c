@@ -252,7 +252,7 @@ static void plan_faults(struct sim_world *world)
 
     plan->ordered = !sim_chance(world, 350);
     plan->delay_ms = delays[sim_below(world, 4)];
-    plan->calm = sim_chance(world, 150);
+    plan->calm = sim_chance(world, plan->evil ? 300 : 150);
     if (plan->calm)
         return;
     plan->cut = sim_chance(world, 500) ? sim_below(world, 40) : 0;
@@ -268,14 +268,17 @@ static void plan_make(struct sim_world *world)
 {
     struct sim_plan *plan = &world->plan;
 
-    plan->devices = 3 + sim_below(world, 5);
+    plan->devices = 3 + sim_below(world, SIM_DEVICES_MAX - 2);
     plan->cohort_min = 3 + sim_below(world, plan->devices - 2);
     plan->cohort_max = plan->cohort_min + sim_below(world, plan->devices - plan->cohort_min + 1);
     plan->evil = sim_chance(world, 400);
     if (plan->evil) {
-        plan->devices = 4 + sim_below(world, 4);
-        plan->cohort_min = 4 + sim_below(world, plan->devices - 3);
-        plan->attack = (enum sim_attack)sim_below(world, SIM_ATTACK_COUNT);
+        plan->devices = 4 + sim_below(world, SIM_DEVICES_MAX - 3);
+        plan->cohort_min = 4 + sim_below(world, 1 + sim_below(world, plan->devices - 3));
+        plan->cohort_max = plan->devices;
+        plan->attacks = 1u << sim_below(world, SIM_ATTACK_COUNT);
+        if (sim_chance(world, 300))
+            plan->attacks |= 1u << sim_below(world, SIM_ATTACK_COUNT);
         plan->corrupt = (plan->cohort_min - 1) / 3;
     } else if (sim_chance(world, 450)) {
         plan->corrupt = (plan->cohort_min - 1) / 3;

@@ -24,7 +24,7 @@ enum {
 };
 
 /* clang-format off */
-/* What a lying aggregator tries; each session one of them. */
+/* What a lying aggregator tries: one of these, or two at a time. */
 #define SIM_ATTACKS(X) \
     X(CURIOUS,     "only listens") \
     X(TWO_LISTS,   "tells some devices that the victim survived, the others that it dropped") \
@@ -159,10 +159,10 @@ struct sim_letter {
 struct sim_plan {
     uint32_t devices, corrupt, cohort_min, cohort_max, rounds, attempts, dim;
     uint8_t bits;
-    bool evil;    /* the aggregator lies */
-    bool calm;    /* nothing breaks */
-    bool ordered; /* connections deliver in order and once, as TLS does */
-    enum sim_attack attack;
+    bool evil;        /* the aggregator lies */
+    bool calm;        /* nothing breaks */
+    bool ordered;     /* connections deliver in order and once, as TLS does */
+    uint32_t attacks; /* bit per enum sim_attack */
     uint32_t delay_ms, cut, crash, duplicate, bad_disk, aggregator_crash, aggregator_disk;
 };
 
