@@ -78,8 +78,11 @@ static enum cn_err forward_backward(struct model *model, struct gradient_seen *s
     seen->n += n;
     if (!isfinite(loss))
         return CN_E_DIVERGED;
-    for (uint32_t i = model->layer_count; i > model->first + 1; i--)
+    for (uint32_t i = model->layer_count; i > model->first + 1; i--) {
+        model_add_residuals(model, &model->layers[i - 1], n);
         model->layers[i - 1].ops->backward(&model->layers[i - 1], model, n);
+    }
+    model_add_residuals(model, &model->layers[model->first], n);
     return CN_OK;
 }
 

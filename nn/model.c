@@ -19,15 +19,26 @@
 #define BATCH_AUTO_MAX 256u
 
 static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
-    [LAYER_DENSE] = &dense_ops,       [LAYER_CONV2D] = &conv2d_ops,
-    [LAYER_MAX_POOL] = &max_pool_ops, [LAYER_AVERAGE_POOL] = &average_pool_ops,
-    [LAYER_RELU] = &relu_ops,         [LAYER_TANH] = &tanh_ops,
-    [LAYER_FLATTEN] = &flatten_ops,   [LAYER_LEAKY_RELU] = &leaky_relu_ops,
-    [LAYER_GELU] = &gelu_ops,         [LAYER_SILU] = &silu_ops,
-    [LAYER_SIGMOID] = &sigmoid_ops,   [LAYER_SOFTMAX] = &softmax_ops,
-    [LAYER_DROPOUT] = &dropout_ops,   [LAYER_GLOBAL_AVERAGE_POOL] = &global_average_pool_ops,
+    [LAYER_DENSE] = &dense_ops,
+    [LAYER_CONV2D] = &conv2d_ops,
+    [LAYER_MAX_POOL] = &max_pool_ops,
+    [LAYER_AVERAGE_POOL] = &average_pool_ops,
+    [LAYER_RELU] = &relu_ops,
+    [LAYER_TANH] = &tanh_ops,
+    [LAYER_FLATTEN] = &flatten_ops,
+    [LAYER_LEAKY_RELU] = &leaky_relu_ops,
+    [LAYER_GELU] = &gelu_ops,
+    [LAYER_SILU] = &silu_ops,
+    [LAYER_SIGMOID] = &sigmoid_ops,
+    [LAYER_SOFTMAX] = &softmax_ops,
+    [LAYER_DROPOUT] = &dropout_ops,
+    [LAYER_GLOBAL_AVERAGE_POOL] = &global_average_pool_ops,
+    [LAYER_LAYER_NORM] = &layer_norm_ops,
+    [LAYER_RMS_NORM] = &rms_norm_ops,
+    [LAYER_GROUP_NORM] = &group_norm_ops,
+    [LAYER_RESIDUAL] = &residual_ops,
 };
-_Static_assert(LAYER_KIND_COUNT == 15, "every kind has its operations above");
+_Static_assert(LAYER_KIND_COUNT == 19, "every kind has its operations above");
 
 const struct layer_ops *layer_ops_of(enum layer_kind kind)
 {
@@ -130,6 +141,7 @@ static enum cn_err check_spec(const struct layer *layer, struct cn_diag *diag)
         CN_TRY(check_number(layer, "padding", spec->padding, ops->uses_padding, diag));
     if (spec->groups)
         CN_TRY(check_number(layer, "groups", spec->groups, ops->may_use_groups, diag));
+    CN_TRY(check_number(layer, "from", spec->from, ops->uses_from, diag));
     if (spec->slope != 0.0)
         CN_TRY(check_share(layer, "slope", spec->slope, ops->uses_slope, diag));
     CN_TRY(check_share(layer, "rate", spec->rate, ops->uses_rate, diag));
@@ -167,7 +179,8 @@ static void add_tensors(struct model *model, struct layer *layer)
     layer->weight = model->d;
     add_tensor(model, layer, "weight", &weight);
     layer->bias = model->d;
-    add_tensor(model, layer, "bias", &bias);
+    if (layer->bias_count)
+        add_tensor(model, layer, "bias", &bias);
     if (model->first > layer->index)
         model->first = layer->index;
 }
@@ -284,7 +297,7 @@ static uint32_t batch_auto(const struct model *model)
 static enum cn_err plan_layer(struct model *model, struct layer *layer, const struct layer *before)
 {
     size_t out = shape_count(layer->out);
-    bool in_place = layer->ops->in_place && before && !before->ops->needs_output;
+    bool in_place = layer->ops->in_place && before && !before->ops->needs_output && !before->shared;
 
     layer->x = before ? before->y : layer->x;
     layer->dx = before ? before->dy : NULL;
@@ -413,6 +426,11 @@ void model_init_weights(struct model *model, const struct cn_random *random)
 
         if (layer->weight_count == 0)
             continue;
+        if (layer->ops->starts_even) {
+            for (size_t j = 0; j < layer->weight_count + layer->bias_count; j++)
+                weights[j] = j < layer->weight_count ? 1.0f : 0.0f;
+            continue;
+        }
         bound = 1.0 / sqrt((double)(layer->weight_count / layer->bias_count));
         for (size_t j = 0; j < layer->weight_count + layer->bias_count; j++)
             weights[j] = (float)((2.0 * cn_random_unit(random) - 1.0) * bound);
@@ -498,6 +516,8 @@ const char *model_describe(const struct model *model, uint32_t index,
     else if (layer->ops->uses_window)
         snprintf(how, sizeof how, " %ux%u stride %u", layer->spec.kernel, layer->spec.kernel,
                  layer->spec.stride);
+    else if (layer->ops->uses_from)
+        snprintf(how, sizeof how, " from layer %u", layer->spec.from);
     else if (layer->ops->uses_slope || layer->ops->uses_rate)
         snprintf(how, sizeof how, " %g", layer->spec.slope + layer->spec.rate);
     if (layer->weight_count)

@@ -42,6 +42,10 @@ enum layer_kind {
     LAYER_SOFTMAX,             /* over the channels of each place */
     LAYER_GLOBAL_AVERAGE_POOL, /* of each channel */
     LAYER_DROPOUT,             /* rate; does nothing outside of training */
+    LAYER_LAYER_NORM,          /* over the channels of each place; gain and bias per channel */
+    LAYER_RMS_NORM,            /* the same without mean and bias */
+    LAYER_GROUP_NORM,          /* groups; over all places of each group of channels */
+    LAYER_RESIDUAL,            /* from: adds that layer's output */
     LAYER_KIND_COUNT
 };
 
@@ -53,7 +57,8 @@ struct layer_spec {
     uint32_t kernel;  /* conv2d and pools: height and width of the window */
     uint32_t stride;  /* conv2d and pools; 0: the default of the kind */
     uint32_t padding; /* conv2d: zeros on each side, less than kernel */
-    uint32_t groups;  /* conv2d: divides channels and filters; 0: 1 */
+    uint32_t groups;  /* conv2d, group_norm: divides channels and filters; conv2d, 0: 1 */
+    uint32_t from;    /* residual: number of an earlier layer, from 1 */
     double slope;     /* leaky_relu, above 0 and below 1; 0: the default */
     double rate;      /* dropout: probability of a value to become 0, above 0 and below 1 */
     unsigned line;    /* where it stands in the task file, for diagnostics; 0: unknown */

@@ -51,6 +51,7 @@ struct layer {
     float *state;       /* what forward leaves for backward; the kind's own */
     float *kept;        /* NORM_KEEP: [batch_max, weight_count + bias_count], packed */
     enum norm_way way;
+    bool shared; /* a residual layer adds its output */
 };
 
 /* One kind of layer. NULL where there is nothing to do. n examples are in the buffers. */
@@ -60,8 +61,9 @@ struct layer_ops {
     bool needs_output; /* backward reads y, so the next layer must not work in place */
     bool draws;        /* forward uses the examples' keys while model->dropping */
     bool uses_units, uses_filters, uses_window, uses_padding, uses_slope, uses_rate;
-    bool may_use_groups;
-    uint32_t rank; /* of the weight tensor; 0: no parameters */
+    bool may_use_groups, uses_from;
+    bool starts_even; /* initial weights are 1 and biases 0, not drawn */
+    uint32_t rank;    /* of the weight tensor; 0: no parameters */
 
     /* Sets out, window and parameter counts from in and spec. */
     enum cn_err (*infer)(struct layer *layer, struct cn_diag *diag);
@@ -107,7 +109,8 @@ struct model {
 
 extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_ops, relu_ops,
     tanh_ops, flatten_ops, leaky_relu_ops, gelu_ops, silu_ops, sigmoid_ops, softmax_ops,
-    global_average_pool_ops, dropout_ops;
+    global_average_pool_ops, dropout_ops, layer_norm_ops, rms_norm_ops, group_norm_ops,
+    residual_ops;
 /* conv2d with more than one group */
 extern const struct layer_ops conv2d_groups_ops;
 
@@ -140,6 +143,9 @@ void model_claim_scratch(struct model *model, size_t count);
 
 /* Copies an example [channels, height, width] into channels-last at place b of the first layer. */
 void model_put_example(struct model *model, uint32_t b, const float *x);
+
+/* Adds to the dy of a layer what the residual layers that read its output hand back. */
+void model_add_residuals(struct model *model, const struct layer *source, uint32_t n);
 
 /* Runs prepare of all layers; call after the weights may have changed. */
 void model_prepare(struct model *model);

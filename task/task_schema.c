@@ -26,6 +26,10 @@ static const cyaml_strval_t layer_kinds[] = {
     {"softmax", LAYER_SOFTMAX},
     {"global_average_pool", LAYER_GLOBAL_AVERAGE_POOL},
     {"dropout", LAYER_DROPOUT},
+    {"layer_norm", LAYER_LAYER_NORM},
+    {"rms_norm", LAYER_RMS_NORM},
+    {"group_norm", LAYER_GROUP_NORM},
+    {"residual", LAYER_RESIDUAL},
 };
 _Static_assert(CN_COUNT(layer_kinds) == LAYER_KIND_COUNT - 1, "every kind has its word");
 
@@ -45,6 +49,7 @@ static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_UINT("stride", MAY, struct layer_spec, stride),
     CYAML_FIELD_UINT("padding", MAY, struct layer_spec, padding),
     CYAML_FIELD_UINT("groups", MAY, struct layer_spec, groups),
+    CYAML_FIELD_UINT("from", MAY, struct layer_spec, from),
     CYAML_FIELD_FLOAT("slope", MAY, struct layer_spec, slope),
     CYAML_FIELD_FLOAT("rate", MAY, struct layer_spec, rate),
     CYAML_FIELD_END
@@ -157,6 +162,7 @@ const struct cn_config_range task_ranges[] = {
     {"model.layers[].stride", 1, MODEL_SIZE_MAX, false},
     {"model.layers[].padding", 0, MODEL_SIZE_MAX, false},
     {"model.layers[].groups", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].from", 1, MODEL_LAYERS_MAX, false},
     {"model.layers[].slope", 0, 1, true},
     {"model.layers[].rate", 0, 1, true},
     {"data.classes", TASK_CLASSES_MIN, DATASET_CLASSES_MAX, false},

@@ -340,12 +340,15 @@ Test(task, knows_the_settings_of_every_kind_of_layer)
                             "    - {type: leaky_relu, slope: 0.2}\n"
                             "    - {type: gelu}\n    - {type: silu}\n    - {type: sigmoid}\n"
                             "    - {type: dropout, rate: 0.1}\n    - {type: softmax}\n"
-                            "    - {type: global_average_pool}\n");
+                            "    - {type: global_average_pool}\n    - {type: layer_norm}\n"
+                            "    - {type: rms_norm}\n    - {type: group_norm, groups: 2}\n"
+                            "    - {type: residual, from: 9}\n");
     struct task *task = parsed(text);
 
     cr_assert(task->model.layers[1].groups == 2 && task->model.layers[2].slope == 0.2);
     cr_assert(task->model.layers[6].rate == 0.1);
     cr_assert_eq(task->model.layers[8].kind, LAYER_GLOBAL_AVERAGE_POOL);
+    cr_assert(task->model.layers[11].groups == 2 && task->model.layers[12].from == 9);
     task_free(task);
     refuses("type: flatten", "type: dropout, rate: 1.5", "rate");
     refuses("type: flatten", "type: dropout", "'rate' must be above 0 and below 1");
