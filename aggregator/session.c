@@ -156,12 +156,12 @@ static bool authentic(const struct session *session, const struct message_hello 
                       sizeof(exporter)) == CN_OK;
 }
 
-static enum cn_err enrol(const struct session *session, const struct certificate *certificate,
-                         bool again)
+static enum cn_err enrol(const struct session *session, const struct certificate *certificate)
 {
     const struct session_host *host = session->host;
     int64_t now_s = host->clock.wall_s(host->clock.ctx);
-    if (!again && invitation_expired(&certificate->invitation, now_s))
+    bool again = false;
+    if (invitation_expired(&certificate->invitation, now_s))
         return CN_E_EXPIRED;
     CN_TRY(store_enrol(host->store, certificate, now_s, &again));
     if (!again)
@@ -184,8 +184,8 @@ static bool welcome(const struct session *session, const struct message_hello *h
         err = CN_E_REVOKED;
     else if (known && !same && !hello->enrol)
         err = CN_E_AUTH;
-    else if (hello->enrol && (known || err == CN_E_NOT_FOUND))
-        err = enrol(session, &hello->certificate, same);
+    else if (hello->enrol && !same && (known || err == CN_E_NOT_FOUND))
+        err = enrol(session, &hello->certificate); /* who is enrolled costs the disk nothing */
     switch (err) {
     case CN_OK:
         return true;

@@ -2,6 +2,8 @@
 /* Logins and downloads over real TLS links, both ends in one loop. */
 #include "aggregator/session.h"
 
+#include <sys/stat.h>
+
 #include "aggregator/aggregate.h"
 #include "federation.h"
 #include "folder.h"
@@ -250,6 +252,21 @@ Test(session, enrols_a_device_but_does_not_ask_it_yet)
     session_tick(&host);
     turn_until(&peers[0].closed);
     cr_assert_eq(peers[0].bye, BYE_DONE);
+}
+
+/* What an enrolled device can ask for as often as it likes must not make the disk flush. */
+Test(session, welcomes_who_enrols_again_without_writing_anything)
+{
+    struct stat before, after;
+    enrol_all();
+    cr_assert_eq(stat(test_path("store-wal"), &before), 0);
+    manual.wall_s += 5000; /* past the invitation's end, too */
+    peers[0].enrol = true;
+    dial(&peers[0]);
+    turn_until(&peers[0].welcome);
+    cr_assert_eq(stat(test_path("store-wal"), &after), 0);
+    cr_assert_eq(after.st_size, before.st_size);
+    cr_assert_eq(cohort_count(fed.cohort), 0);
 }
 
 Test(session, sends_away_who_never_joined)
