@@ -51,6 +51,12 @@ void gradient_use_random(struct model *model, const struct cn_random *random)
     model->random = random;
 }
 
+void gradient_smooth_labels(struct model *model, double share)
+{
+    CN_ASSERT(share >= 0.0 && share < 1.0);
+    model->smoothing = share;
+}
+
 /* Puts rows [n] of data through the model and the loss; leaves every layer's dy in place. */
 static enum cn_err forward_backward(struct model *model, struct gradient_seen *seen,
                                     const struct dataset *data, const uint32_t *rows, uint32_t n)
@@ -72,6 +78,9 @@ static enum cn_err forward_backward(struct model *model, struct gradient_seen *s
 
         loss += loss_cross_entropy(last->dy + b * outputs, &correct, last->y + b * outputs, outputs,
                                    data->y[rows[b]]);
+        if (model->smoothing > 0.0)
+            loss += loss_smooth(last->dy + b * outputs, last->y + b * outputs, outputs,
+                                data->y[rows[b]], model->smoothing);
         seen->correct += correct;
     }
     seen->loss += loss;

@@ -41,6 +41,10 @@ enum cn_err gradient_check(const struct model *model, const struct dataset *data
  * stay valid until it is replaced. Models without dropout draw nothing. */
 void gradient_use_random(struct model *model, const struct cn_random *random);
 
+/* Spreads this share, in [0, 1), of each label over all classes in the gradients to come; 0, as at
+ * first: labels as they are. Losses that were seen are then those of the smoothed labels. */
+void gradient_smooth_labels(struct model *model, double share);
+
 /* Adds the sum of the examples' gradients to sum [d] and what was seen to seen. Data must have
  * passed gradient_check. CN_E_DIVERGED when a loss is not finite: sum is then spoilt. */
 enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *seen,

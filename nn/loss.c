@@ -56,3 +56,16 @@ double loss_cross_entropy(float *gradient, bool *correct, const float *logits, u
         gradient[label] -= 1.0f;
     return log(sum) - ((double)logits[label] - (double)logits[best]);
 }
+
+double loss_smooth(float *gradient, const float *logits, uint32_t classes, uint32_t label,
+                   double share)
+{
+    double mean = 0.0;
+
+    for (uint32_t c = 0; c < classes; c++) {
+        mean += (double)logits[c] / classes;
+        gradient[c] -= (float)(share / classes);
+    }
+    gradient[label] += (float)share;
+    return share * ((double)logits[label] - mean);
+}

@@ -20,4 +20,13 @@ void loss_softmax(float *out, const float *logits, uint32_t classes);
 double loss_cross_entropy(float *gradient, bool *correct, const float *logits, uint32_t classes,
                           uint32_t label);
 
+/* What smoothing of labels adds to loss_cross_entropy: the label keeps 1 - share, and every class,
+ * the label too, gets share / classes (Szegedy et al. 2016; PyTorch's label_smoothing).
+ *
+ *   gradient  [classes], of loss_cross_entropy; changed by what smoothing adds
+ *
+ * Gives the difference of the losses: share (logits[label] - mean of logits). */
+double loss_smooth(float *gradient, const float *logits, uint32_t classes, uint32_t label,
+                   double share);
+
 #endif

@@ -103,6 +103,7 @@ struct model {
     float *factors;                 /* [batch_max] */
     uint64_t *keys;                 /* [batch_max] of the examples, while dropping */
     const struct cn_random *random; /* of the training; NULL outside */
+    double smoothing;               /* of labels, in gradients */
     bool draws;                     /* some layer does */
     bool dropping;                  /* a forward pass of training is under way */
 };

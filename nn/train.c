@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps of SGD over shuffled or Poisson batches. */
+/* Steps of an optimiser over shuffled or Poisson batches. */
 #include "nn/train.h"
 
 #include <math.h>
@@ -28,12 +28,22 @@ static enum cn_err refuse(struct cn_diag *diag, const char *option, const char *
     return CN_E_CONFIG;
 }
 
+static struct optimiser_options optimiser_of(const struct train_options *options)
+{
+    struct optimiser_options all = options->optimiser;
+
+    all.learning_rate = options->learning_rate;
+    all.momentum = options->momentum;
+    return all;
+}
+
 static enum cn_err check_numbers(const struct train_options *options, struct cn_diag *diag)
 {
-    if (!(options->learning_rate > 0.0) || !isfinite(options->learning_rate))
-        return refuse(diag, "learning_rate", "a positive number");
-    if (!(options->momentum >= 0.0 && options->momentum < 1.0))
-        return refuse(diag, "momentum", "at least 0 and below 1");
+    struct optimiser_options optimiser = optimiser_of(options);
+
+    CN_TRY(optimiser_check(&optimiser, diag));
+    if (!(options->label_smoothing >= 0.0 && options->label_smoothing < 1.0))
+        return refuse(diag, "label_smoothing", "at least 0 and below 1");
     if (!(options->sampling_rate >= 0.0 && options->sampling_rate <= 1.0))
         return refuse(diag, "sampling_rate", "above 0 and at most 1");
     if (!(options->clip_norm >= 0.0) || !isfinite(options->clip_norm))
@@ -161,10 +171,12 @@ static enum cn_err run_steps(struct run *run, uint32_t steps, struct train_resul
     return CN_OK;
 }
 
-static enum cn_err run_init(struct run *run)
+static enum cn_err run_init(struct run *run, uint32_t steps)
 {
-    CN_TRY(optimiser_init(&run->optimiser, model_params(run->model), run->options->learning_rate,
-                          run->options->momentum));
+    struct optimiser_options optimiser = optimiser_of(run->options);
+
+    CN_TRY(optimiser_init(&run->optimiser, &optimiser, model_weights(run->model),
+                          model_params(run->model), steps));
     run->sum = calloc(model_params(run->model), sizeof *run->sum);
     run->rows = calloc(run->data->n, sizeof *run->rows);
     if (!run->sum || !run->rows)
@@ -186,10 +198,12 @@ enum cn_err train_run(struct model *model, const struct dataset *data,
     *result = (struct train_result){0};
     CN_TRY(train_check(&steps, options, data->n, NULL));
     CN_TRY(gradient_check(model, data, NULL));
-    CN_TRY_OUT(err, run_init(&run));
+    CN_TRY_OUT(err, run_init(&run, steps));
     gradient_use_random(model, random);
+    gradient_smooth_labels(model, options->label_smoothing);
     err = run_steps(&run, steps, result);
     gradient_use_random(model, NULL);
+    gradient_smooth_labels(model, 0.0);
     result->examples = run.seen.n;
     result->correct = run.seen.correct;
     result->loss = run.seen.n ? run.seen.loss / (double)run.seen.n : 0.0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local training: batches, steps, clipping per example, a call-back for noise, SGD.
+/* Local training: batches, steps, clipping per example, a call-back for noise, an optimiser.
  *
  * This file knows how to clip per example and calls back with the clipped sum; it does not know
  * what the call-back adds or why. Everything random comes from the generator handed in, so a seed
@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "data/dataset.h"
 #include "nn/model.h"
+#include "nn/optimiser.h"
 
 #define TRAIN_STEPS_MAX 100000000u
 
@@ -29,12 +30,14 @@ typedef bool (*train_progress_fn)(void *ctx, uint32_t step, uint32_t steps);
 
 /* Zero is "not used" everywhere. */
 struct train_options {
-    double learning_rate; /* > 0 */
-    double momentum;      /* in [0, 1): v = momentum v + g, w -= learning_rate v */
-    uint32_t batch;       /* shuffled batches of this size; the last of an epoch may be smaller */
-    uint32_t epochs;      /* either epochs or steps */
-    uint32_t steps;       /* batches; with shuffled batches a new epoch starts as needed */
-    double sampling_rate; /* Poisson batches: each example with this probability; batch unused */
+    double learning_rate;               /* > 0 */
+    double momentum;                    /* in [0, 1) */
+    struct optimiser_options optimiser; /* the rest of it; its learning_rate and momentum stay 0 */
+    double label_smoothing; /* in [0, 1): this share of each label is spread over all classes */
+    uint32_t batch;         /* shuffled batches of this size; the last of an epoch may be smaller */
+    uint32_t epochs;        /* either epochs or steps */
+    uint32_t steps;         /* batches; with shuffled batches a new epoch starts as needed */
+    double sampling_rate;   /* Poisson batches: each example with this probability; batch unused */
     uint32_t batch_limit; /* Poisson: a batch of more examples ends the training, CN_E_TOO_LARGE */
     double clip_norm;     /* per example, L2 */
     uint32_t expected_batch; /* divide by this constant and not by the batch's own size */
@@ -64,16 +67,17 @@ enum cn_err train_check(uint32_t *steps, const struct train_options *options, si
  * Every step: a batch; the sum of its gradients, clipped per example when clip_norm is set; noise
  * when there is one, also for an empty Poisson batch, which makes its step like any other; division
  * by expected_batch when set, else by the batch's size (an empty batch without expected_batch and
- * noise changes nothing); SGD with momentum, which starts at zero. A Poisson batch takes every
- * example by its own 64-bit draw below floor(sampling_rate * 2^64), so with a probability at most
- * 2^-64 short of the rate, never above it.
+ * noise changes nothing); the optimiser, whose state starts at zero and whose schedule runs over
+ * the steps of this training. All of that comes behind the noise, so it costs no privacy. A Poisson
+ * batch takes every example by its own 64-bit draw below floor(sampling_rate * 2^64), so with a
+ * probability at most 2^-64 short of the rate, never above it.
  *
- * Allocates two vectors of d floats (a third with momentum) and n indices. result is written on
- * failure too. CN_E_CONFIG, CN_E_SHAPE and CN_E_DATA for inputs that do not fit (train_check and
- * gradient_check say it in words), CN_E_DIVERGED when a loss, a gradient's norm or a weight is not
- * finite, CN_E_DEADLINE when progress ended it, CN_E_NOMEM, or what noise returned: the weights are
- * then somewhere on the way and must be thrown away.
- * Source: Abadi et al., CCS 2016, algorithm 1. */
+ * Allocates two vectors of d floats (and the optimiser's: up to three more) and n indices. result
+ * is written on failure too. CN_E_CONFIG, CN_E_SHAPE and CN_E_DATA for inputs that do not fit
+ * (train_check and gradient_check say it in words), CN_E_DIVERGED when a loss, a gradient's norm or
+ * a weight is not finite, CN_E_DEADLINE when progress ended it, CN_E_NOMEM, or what noise returned:
+ * the weights are then somewhere on the way and must be thrown away. Source: Abadi et al., CCS
+ * 2016, algorithm 1. */
 enum cn_err train_run(struct model *model, const struct dataset *data,
                       const struct train_options *options, const struct cn_random *random,
                       struct train_result *result);

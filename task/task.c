@@ -232,6 +232,8 @@ void task_train_options(struct train_options *options, const struct task *task)
     *options = (struct train_options){
         .learning_rate = training->learning_rate,
         .momentum = training->momentum,
+        .optimiser = training->optimiser,
+        .label_smoothing = training->label_smoothing,
         .batch = private ? 0 : training->batch,
         .epochs = training->epochs,
         .steps = training->steps,

@@ -62,6 +62,8 @@ struct task_training {
     double sampling_rate; /* of each example, per step; 0: shuffled batches of exactly batch */
     enum task_weighting weighting;
     uint32_t examples_max; /* weighting by examples: more of them count as this many */
+    double label_smoothing;
+    struct optimiser_options optimiser; /* all but learning_rate and momentum, which are above */
 };
 
 struct task_privacy {

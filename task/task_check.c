@@ -67,6 +67,13 @@ static enum cn_err check_training(const struct check *check)
 {
     const struct task_training *training = &check->task->training;
 
+    struct optimiser_options optimiser = training->optimiser;
+    struct cn_diag fault = {0};
+
+    optimiser.learning_rate = training->learning_rate;
+    optimiser.momentum = training->momentum;
+    if (optimiser_check(&optimiser, &fault) != CN_OK)
+        return refuse(check, "training", "%s", fault.text);
     if (training->steps && training->epochs)
         return refuse(check, "training.epochs", "'steps' and 'epochs' exclude each other");
     if (!training->steps && !training->epochs)

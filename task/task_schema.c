@@ -39,6 +39,15 @@ static const cyaml_strval_t weightings[] = {
 };
 static const cyaml_strval_t units[] = {{"example", TASK_UNIT_EXAMPLE}, {"none", TASK_UNIT_NONE}};
 static const cyaml_strval_t modes[] = {{"on", TASK_MODE_ON}, {"off", TASK_MODE_OFF}};
+static const cyaml_strval_t optimisers[] = {
+    {"sgd", OPTIMISER_SGD},   {"nesterov", OPTIMISER_NESTEROV}, {"adam", OPTIMISER_ADAM},
+    {"adamw", OPTIMISER_ADAMW}, {"rmsprop", OPTIMISER_RMSPROP}, {"adagrad", OPTIMISER_ADAGRAD},
+};
+_Static_assert(CN_COUNT(optimisers) == OPTIMISER_KIND_COUNT, "every optimiser has its word");
+static const cyaml_strval_t schedules[] = {
+    {"constant", SCHEDULE_CONSTANT}, {"step", SCHEDULE_STEP}, {"cosine", SCHEDULE_COSINE},
+};
+_Static_assert(CN_COUNT(schedules) == SCHEDULE_KIND_COUNT, "every schedule has its word");
 static const cyaml_strval_t strategies[] = {{"fedavg", TASK_STRATEGY_FEDAVG}};
 
 static const cyaml_schema_field_t layer_fields[] = {
@@ -103,6 +112,20 @@ static const cyaml_schema_field_t training_fields[] = {
     CYAML_FIELD_ENUM("weighting", MAY, struct task_training, weighting,
                      weightings, CN_COUNT(weightings)),
     CYAML_FIELD_UINT("examples_max", MAY, struct task_training, examples_max),
+    CYAML_FIELD_FLOAT("label_smoothing", MAY, struct task_training, label_smoothing),
+    CYAML_FIELD_ENUM("optimiser", MAY, struct task_training, optimiser.kind,
+                     optimisers, CN_COUNT(optimisers)),
+    CYAML_FIELD_FLOAT("beta1", MAY, struct task_training, optimiser.beta1),
+    CYAML_FIELD_FLOAT("beta2", MAY, struct task_training, optimiser.beta2),
+    CYAML_FIELD_FLOAT("epsilon", MAY, struct task_training, optimiser.epsilon),
+    CYAML_FIELD_FLOAT("weight_decay", MAY, struct task_training, optimiser.weight_decay),
+    CYAML_FIELD_FLOAT("gradient_clip", MAY, struct task_training, optimiser.gradient_clip),
+    CYAML_FIELD_FLOAT("proximal", MAY, struct task_training, optimiser.proximal),
+    CYAML_FIELD_ENUM("schedule", MAY, struct task_training, optimiser.schedule,
+                     schedules, CN_COUNT(schedules)),
+    CYAML_FIELD_UINT("warm_up", MAY, struct task_training, optimiser.warm_up),
+    CYAML_FIELD_UINT("schedule_every", MAY, struct task_training, optimiser.schedule_every),
+    CYAML_FIELD_FLOAT("schedule_factor", MAY, struct task_training, optimiser.schedule_factor),
     CYAML_FIELD_END
 };
 static const cyaml_schema_field_t privacy_fields[] = {
@@ -177,6 +200,16 @@ const struct cn_config_range task_ranges[] = {
     {"training.batch", 1, 1 << 20, false},
     {"training.sampling_rate", 0, 1, true},
     {"training.examples_max", 1, TASK_EXAMPLES_MAX, false},
+    {"training.label_smoothing", 0, 0.9999, false},
+    {"training.beta1", 0, 0.999999, true},
+    {"training.beta2", 0, 0.999999, true},
+    {"training.epsilon", 0, 1, true},
+    {"training.weight_decay", 0, 1e6, false},
+    {"training.gradient_clip", 0, 1e6, true},
+    {"training.proximal", 0, 1e6, false},
+    {"training.warm_up", 0, 1e6, false},
+    {"training.schedule_every", 1, 1e6, false},
+    {"training.schedule_factor", 0, 1, true},
     {"privacy.clip_norm", 0x1p-40, 0x1p40, false},
     {"privacy.noise_multiplier", NOISE_MULTIPLIER_MIN, NOISE_MULTIPLIER_MAX, false},
     {"privacy.delta", 0, 1e-2, true},

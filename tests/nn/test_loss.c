@@ -54,3 +54,24 @@ Test(loss, is_not_a_number_when_a_logit_is_not_finite)
         cr_assert(isnan(loss_cross_entropy(gradient, &correct, logits, 3, 0)));
     }
 }
+
+/* The sum over classes of -q log softmax, q the smoothed label, as PyTorch defines it. */
+Test(loss, of_smoothed_labels_spreads_their_share)
+{
+    const float logits[4] = {0.5f, -1.0f, 2.0f, 0.0f};
+    const double share = 0.2;
+    float gradient[4], p[4];
+    double want = 0.0, got;
+    bool correct;
+
+    loss_softmax(p, logits, 4);
+    got = loss_cross_entropy(gradient, &correct, logits, 4, 1);
+    got += loss_smooth(gradient, logits, 4, 1, share);
+    for (int c = 0; c < 4; c++) {
+        double q = share / 4 + (c == 1 ? 1 - share : 0);
+
+        want -= q * log((double)p[c]);
+        cr_assert_float_eq(gradient[c], (double)p[c] - q, 1e-6);
+    }
+    cr_assert_float_eq(got, want, 1e-6);
+}

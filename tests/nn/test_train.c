@@ -378,3 +378,40 @@ Test(train, refuses_data_that_does_not_fit)
     cr_assert_eq(bench_train(b, &options), CN_E_DATA);
     bench_free(b);
 }
+
+/* One step on all rows of a linear model from zero: what each option changes can be told apart. */
+Test(train, hands_every_option_to_its_optimiser_and_loss)
+{
+    const struct model_spec line = {
+        .channels = 1, .height = 1, .width = 3, .layers = {spec_dense(2)}, .layer_count = 1};
+    struct train_options options = {.learning_rate = 0.1, .batch = 8, .steps = 1};
+    struct model *model = fixture_model(&line, 8, 1);
+    struct dataset data = fixture_data(&line, 8, 2, 2);
+    const float zeros[8] = {0};
+    float plain[8];
+    struct train_result result;
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 1);
+
+    cr_assert_eq(model_set_weights(model, zeros), CN_OK);
+    cr_assert_eq(train_run(model, &data, &options, &random, &result), CN_OK);
+    memcpy(plain, model_weights(model), sizeof plain);
+    cr_assert_eq(model_set_weights(model, zeros), CN_OK);
+    options.label_smoothing = 0.5; /* two classes, equal logits: the gradient is halved */
+    cr_assert_eq(train_run(model, &data, &options, &random, &result), CN_OK);
+    for (int i = 0; i < 8; i++)
+        cr_assert_float_eq(model_weights(model)[i], plain[i] / 2, 1e-6);
+    cr_assert_eq(model_set_weights(model, zeros), CN_OK);
+    options.label_smoothing = 0.0;
+    options.optimiser.kind = OPTIMISER_ADAM; /* a first step of Adam has the length of the rate */
+    cr_assert_eq(train_run(model, &data, &options, &random, &result), CN_OK);
+    for (int i = 0; i < 8; i++)
+        cr_assert_float_eq(fabsf(model_weights(model)[i]), 0.1, 1e-5);
+    options.label_smoothing = 1.0;
+    cr_assert_eq(train_run(model, &data, &options, &random, &result), CN_E_CONFIG);
+    options.label_smoothing = 0.0;
+    options.momentum = 0.5;
+    cr_assert_eq(train_run(model, &data, &options, &random, &result), CN_E_CONFIG);
+    fixture_data_free(&data);
+    model_free(model);
+}

@@ -353,3 +353,27 @@ Test(task, knows_the_settings_of_every_kind_of_layer)
     refuses("type: flatten", "type: dropout, rate: 1.5", "rate");
     refuses("type: flatten", "type: dropout", "'rate' must be above 0 and below 1");
 }
+
+Test(task, reads_the_optimiser_and_its_schedule)
+{
+    struct task *task = parsed(with(open_text, "  momentum: 0.9\n",
+                                    "  optimiser: adamw\n  beta1: 0.8\n  beta2: 0.99\n"
+                                    "  epsilon: 1.0e-6\n  weight_decay: 0.01\n"
+                                    "  gradient_clip: 2\n  proximal: 0.1\n  schedule: step\n"
+                                    "  schedule_every: 5\n  schedule_factor: 0.5\n  warm_up: 3\n"
+                                    "  label_smoothing: 0.1\n"));
+    struct train_options options;
+    struct optimiser_options *o = &options.optimiser;
+
+    task_train_options(&options, task);
+    cr_assert(o->kind == OPTIMISER_ADAMW && o->beta1 == 0.8 && o->beta2 == 0.99);
+    cr_assert(o->epsilon == 1e-6 && o->weight_decay == 0.01 && o->gradient_clip == 2);
+    cr_assert(o->proximal == 0.1 && o->schedule == SCHEDULE_STEP && o->warm_up == 3);
+    cr_assert(o->schedule_every == 5 && o->schedule_factor == 0.5);
+    cr_assert(options.label_smoothing == 0.1 && options.learning_rate == 0.1);
+    task_free(task);
+    refuses_open("momentum: 0.9", "optimiser: adem", "did you mean 'adam'?");
+    refuses_open("momentum: 0.9", "optimiser: nesterov", "'momentum' must be given");
+    refuses_open("momentum: 0.9", "schedule: step", "'schedule_every' must be");
+    refuses_open("momentum: 0.9", "beta2: 1.0", "beta2");
+}
