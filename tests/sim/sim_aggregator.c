@@ -247,6 +247,8 @@ static void step(struct sim_world *world)
     if (round_phase(aggregator->round) == ROUND_OPEN) {
         enum cn_err err = round_open(aggregator->round);
         round_suspects(aggregator->round, suspect, world);
+        if (err != CN_OK && world->plan.corrupt == 0)
+            sim_broken(world, "all devices are honest and the sum does not open");
         round_opened(aggregator->round, err, world->now_ms);
     }
     enum round_phase phase = round_phase(aggregator->round);

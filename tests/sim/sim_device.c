@@ -245,6 +245,11 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
     sitting->shared = 1u << sitting->index;
     for (uint32_t i = 0; i < inbox->count; i++)
         sitting->shared |= 1u << inbox->sealed[i].from;
+    uint32_t size = (uint32_t)__builtin_popcount(sitting->shared);
+    if (!device->corrupt && (size != inbox->count + 1 || size < sitting->threshold ||
+                             size < device->world->plan.cohort_min))
+        sim_broken(device->world, "device %u masks among %u devices by %u seals", device->number,
+                   size, inbox->count);
     for (uint32_t i = 0; i < device->world->sitting_count; i++) {
         const struct sim_sitting *other = &device->world->sittings[i];
 
@@ -253,6 +258,25 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
             sim_broken(device->world, "devices %u and %u sum updates of different models",
                        sitting->device, other->device);
     }
+}
+
+/* A list that a device signs: of those who shared, itself among them, above its floors. */
+static void check_list(const struct sim_device *device, const struct message_survivors *survivors)
+{
+    const struct sim_sitting *sitting = device->sitting;
+    uint32_t known = 0;
+    bool itself = false;
+
+    if (device->corrupt)
+        return;
+    for (uint32_t i = 0; i < survivors->count; i++) {
+        known += sitting->shared >> survivors->indices[i] & 1;
+        itself = itself || survivors->indices[i] == sitting->index;
+    }
+    if (known != survivors->count || !itself || known < sitting->threshold ||
+        known < device->world->plan.cohort_min)
+        sim_broken(device->world, "device %u signs a list of %u survivors, of whom %u shared",
+                   device->number, survivors->count, known);
 }
 
 static void note_survivors(struct sim_device *device, const struct message_survivors *survivors)
@@ -265,6 +289,7 @@ static void note_survivors(struct sim_device *device, const struct message_survi
          memcmp(sitting->listed, survivors->indices, bytes) != 0) &&
         !SIM_PLANTED(ANSWERS_TWICE)) /* there the adversary's gain is to be found */
         sim_broken(device->world, "device %u signs two lists in one session", device->number);
+    check_list(device, survivors);
     sitting->listed_count = survivors->count;
     memcpy(sitting->listed, survivors->indices, bytes);
 }

@@ -51,6 +51,8 @@ struct sim_evil {
     uint32_t puppet_count;
     struct secagg_member members[SIM_MEMBERS_MAX]; /* sorted; the roster for most */
     uint32_t count, threshold;
+    struct secagg_member swapped[SIM_MEMBERS_MAX]; /* the victim's, with keys that it made */
+    uint8_t swapped_secret[SIM_MEMBERS_MAX][AGREE_SECRET_BYTES];
     struct secagg_sealed box[SIM_MEMBERS_MAX][SIM_MEMBERS_MAX]; /* from, to */
     bool shared[SIM_MEMBERS_MAX];
     uint32_t lists[2][SIM_MEMBERS_MAX], list_count[2];
@@ -157,8 +159,9 @@ static void invent(struct sim_world *world)
     make_keys(world, &puppet->member.keys, puppet->key, puppet->seal_secret);
 }
 
-/* Sealed shares of a made-up device for everybody: they open, whatever they hold. */
-static void share_puppet(struct sim_world *world, const struct puppet *puppet, uint32_t from)
+/* Sealed shares from someone whose secret it knows: they open, whatever they hold. */
+static void seal_fake(struct sim_world *world, const struct secagg_member *members,
+                      const uint8_t seal_secret[AGREE_SECRET_BYTES], struct secagg_sealed *sealed)
 {
     struct sim_evil *evil = world->evil;
     uint8_t session[SECAGG_SESSION_BYTES], key[SEAL_KEY_BYTES];
@@ -166,17 +169,22 @@ static void share_puppet(struct sim_world *world, const struct puppet *puppet, u
     struct secagg_channel channel;
     struct seal_binding binding = {SECAGG_SHARE_LABEL, channel.bytes, sizeof channel.bytes};
 
-    secagg_session_id(session, &evil->config, evil->members, evil->count, evil->threshold);
-    for (uint32_t to = 0; to < evil->count; to++) {
-        struct secagg_sealed *sealed = &evil->box[from][to];
+    secagg_session_id(session, &evil->config, members, evil->count, evil->threshold);
+    agree_scalar(shares.of_self, &world->secrets);
+    agree_scalar(shares.of_mask, &world->secrets);
+    secagg_channel_make(&channel, session, sealed->from, sealed->to);
+    if (secagg_seal_key(key, session, sealed->from, sealed->to, seal_secret,
+                        members[sealed->to].keys.seal_public) == CN_OK)
+        seal_make(sealed->bytes, &shares, sizeof shares, &binding, key, &world->secrets);
+}
 
-        agree_scalar(shares.of_self, &world->secrets);
-        agree_scalar(shares.of_mask, &world->secrets);
-        *sealed = (struct secagg_sealed){.from = from, .to = to};
-        secagg_channel_make(&channel, session, from, to);
-        if (secagg_seal_key(key, session, from, to, puppet->seal_secret,
-                            evil->members[to].keys.seal_public) == CN_OK)
-            seal_make(sealed->bytes, &shares, sizeof shares, &binding, key, &world->secrets);
+static void share_puppet(struct sim_world *world, const struct puppet *puppet, uint32_t from)
+{
+    struct sim_evil *evil = world->evil;
+
+    for (uint32_t to = 0; to < evil->count; to++) {
+        evil->box[from][to] = (struct secagg_sealed){.from = from, .to = to};
+        seal_fake(world, evil->members, puppet->seal_secret, &evil->box[from][to]);
     }
     evil->shared[from] = true;
 }
@@ -286,18 +294,15 @@ static void gather_members(struct sim_world *world)
 static void stage_roster(struct sim_world *world)
 {
     struct sim_evil *evil = world->evil;
-    struct secagg_member swapped[SIM_MEMBERS_MAX];
-    uint8_t secret[AGREE_SECRET_BYTES];
+    struct secagg_member *swapped = evil->swapped;
 
     gather_members(world);
     if (evil->count == 0)
         return;
-    memcpy(swapped, evil->members, sizeof swapped);
-    if (attacks(world, SIM_ATTACK_SWAP_KEYS)) {
-        int victim = position_of(world, evil->victim);
-        uint32_t neighbour = victim == 0 ? evil->count - 1 : 0;
-        make_keys(world, &swapped[neighbour].keys, world->devices[0].key, secret);
-    }
+    memcpy(swapped, evil->members, sizeof evil->swapped);
+    for (uint32_t i = 0; attacks(world, SIM_ATTACK_SWAP_KEYS) && i < evil->count; i++)
+        if ((int)i != position_of(world, evil->victim))
+            make_keys(world, &swapped[i].keys, world->devices[0].key, evil->swapped_secret[i]);
     struct message message = {.type = MESSAGE_ROSTER,
                               .as.roster = {evil->id, evil->threshold, NULL, evil->count}};
     for (uint32_t i = 0; i < world->plan.devices; i++) {
@@ -323,11 +328,21 @@ static void stage_inbox(struct sim_world *world)
         int own = position_of(world, i);
         uint32_t left_out = attacks(world, SIM_ATTACK_INBOXES) ? (uint32_t)own + 1 : evil->count;
 
+        if (attacks(world, SIM_ATTACK_GHOSTS) && i != evil->victim)
+            left_out = (uint32_t)position_of(world, evil->victim);
         for (uint32_t from = 0; own >= 0 && from < evil->count; from++)
             if (from != (uint32_t)own && evil->shared[from] && from != left_out)
                 sealed[message.as.inbox.count++] = evil->box[from][own];
+        if (attacks(world, SIM_ATTACK_SWAP_KEYS) && i == evil->victim)
+            for (uint32_t k = 0; k < message.as.inbox.count; k++)
+                seal_fake(world, evil->swapped, evil->swapped_secret[sealed[k].from], &sealed[k]);
         if (attacks(world, SIM_ATTACK_STRANGERS) && i == evil->victim && message.as.inbox.count)
             sealed[0] = evil->box[sealed[0].from][(own + 1) % (int)evil->count];
+        else if (attacks(world, SIM_ATTACK_STRANGERS) && message.as.inbox.count > 1)
+            sealed[1] = sealed[0];
+        if (attacks(world, SIM_ATTACK_FEW) && evil->sessions > 0 &&
+            message.as.inbox.count > world->plan.corrupt)
+            message.as.inbox.count = world->plan.corrupt;
         if (own >= 0 && evil->shared[own])
             tell(world, i, &message, sealed, message.as.inbox.count * sizeof *sealed);
     }
@@ -344,7 +359,8 @@ static void make_lists(struct sim_world *world)
         struct sim_device *device = sim_find_key(world, evil->members[i].certificate.device);
         bool ours = !device || device->corrupt;
 
-        if (device && !evil->uploaded[device->number] && !device->corrupt)
+        if (device && !evil->uploaded[device->number] && !device->corrupt &&
+            !attacks(world, SIM_ATTACK_GHOSTS))
             continue;
         if (attacks(world, SIM_ATTACK_FEW) && !ours && (int)i != victim)
             continue;

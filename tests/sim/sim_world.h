@@ -29,14 +29,15 @@ enum {
     X(CURIOUS,     "only listens") \
     X(TWO_LISTS,   "tells some devices that the victim survived, the others that it dropped") \
     X(ASK_TWICE,   "asks everybody again with another list of survivors") \
-    X(SWAP_KEYS,   "puts keys of its own into the roster under the victim's neighbour's name") \
+    X(SWAP_KEYS,   "stands in the middle: the victim gets its keys under everybody's name") \
     X(INVENT,      "fills the roster with devices that it made up") \
     X(REPLAY,      "plays a whole session again, also to devices that restarted") \
     X(MODELS,      "gives the victim another model") \
     X(THRESHOLD,   "announces a threshold that its own devices reach") \
     X(COHORT,      "makes a roster of the victim and its own devices") \
-    X(FEW,         "says that only the victim and its own devices survived") \
-    X(STRANGERS,   "hands out shares that were meant for others") \
+    X(FEW,         "says that only few shared, and that only its own devices survived") \
+    X(GHOSTS,      "lists survivors that never shared") \
+    X(STRANGERS,   "hands out shares twice, or those that were meant for others") \
     X(INBOXES,     "tells every device another set of those who shared") \
     X(VOUCHES,     "forges signatures under the list of survivors") \
     X(TWICE_KEYS,  "lets one of its devices announce the victim's keys as its own")
