@@ -112,10 +112,11 @@ static enum cn_err step_rdp(double *rdp, double order, const struct report_event
     }
 }
 
-static enum cn_err by_rdp(struct report *report, const struct report_event *events, size_t count,
-                          double distance, double delta)
+/* The composed curve over rdp_orders. */
+static enum cn_err curve(double *total, const struct report_event *events, size_t count,
+                         double distance)
 {
-    double total[RDP_ORDERS] = {0}, step;
+    double step;
 
     for (size_t e = 0; e < count; e++) {
         if (events[e].steps > ACCOUNTANT_STEPS_MAX)
@@ -125,6 +126,15 @@ static enum cn_err by_rdp(struct report *report, const struct report_event *even
             total[i] += events[e].steps ? (double)events[e].steps * step : 0;
         }
     }
+    return CN_OK;
+}
+
+static enum cn_err by_rdp(struct report *report, const struct report_event *events, size_t count,
+                          double distance, double delta)
+{
+    double total[RDP_ORDERS] = {0};
+
+    CN_TRY(curve(total, events, count, distance));
     CN_TRY(rdp_epsilon(&report->epsilon_rdp, &report->rdp_order, rdp_orders, total, RDP_ORDERS,
                        delta));
     report->epsilon_rdp *= ROUND_UP;
@@ -144,21 +154,35 @@ static bool pld_event_of(struct pld_event *out, const struct report_event *event
         out->noise = event->noise_multiplier / sqrt(event->square);
     if (event->kind == REPORT_DISCRETE_GAUSSIAN)
         out->noise *= GRID_LOSS;
+    if (event->kind == REPORT_DISCRETE_GAUSSIAN && event->sensitivity) {
+        out->mechanism = PLD_DISCRETE_GAUSSIAN;
+        out->noise = event->noise_multiplier * event->sensitivity;
+        out->sensitivity = event->sensitivity;
+    }
     return event->kind != REPORT_SKELLAM && event->kind != REPORT_DISTRIBUTED;
+}
+
+/* Makes the list for pld, to free; *has is false when a kind has no loss distribution. */
+static enum cn_err pld_list(struct pld_event **list, bool *has, const struct report_event *events,
+                            size_t count)
+{
+    *list = calloc(count + 1, sizeof **list);
+    if (!*list)
+        return CN_E_NOMEM;
+    *has = true;
+    for (size_t e = 0; e < count; e++)
+        *has &= pld_event_of(&(*list)[e], &events[e]);
+    return CN_OK;
 }
 
 static enum cn_err by_pld(struct report *report, const struct report_event *events, size_t count,
                           enum pld_adjacency adjacency, double delta)
 {
-    struct pld_event *list = calloc(count + 1, sizeof *list);
+    struct pld_event *list;
     struct pld_bracket epsilon;
     enum cn_err err = CN_OK;
 
-    if (!list)
-        return CN_E_NOMEM;
-    report->has_pld = true;
-    for (size_t e = 0; e < count; e++)
-        report->has_pld &= pld_event_of(&list[e], &events[e]);
+    CN_TRY(pld_list(&list, &report->has_pld, events, count));
     if (report->has_pld) {
         err = pld_epsilon(&epsilon, list, count, adjacency, delta);
         report->epsilon_pld = epsilon.upper;
@@ -205,5 +229,43 @@ enum cn_err report_unsampled(struct report *report, const struct report_event *e
     }
     err = report_make(report, list, count, adjacency, delta);
     free(list);
+    return err;
+}
+
+static enum cn_err fill_delta(struct report_delta *report, const struct report_event *events,
+                              size_t count, enum pld_adjacency adjacency, double epsilon)
+{
+    double total[RDP_ORDERS] = {0};
+    struct pld_event *list;
+    struct pld_bracket delta;
+    enum cn_err err = CN_OK;
+
+    if (count > PLD_EVENTS_MAX || !(epsilon >= 0) || isinf(epsilon))
+        return CN_E_CONFIG;
+    CN_TRY(curve(total, events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1));
+    CN_TRY(
+        rdp_delta(&report->delta_rdp, &report->rdp_order, rdp_orders, total, RDP_ORDERS, epsilon));
+    report->delta_rdp = fmin(report->delta_rdp * ROUND_UP, 1);
+    CN_TRY(pld_list(&list, &report->has_pld, events, count));
+    if (report->has_pld) {
+        err = pld_delta(&delta, list, count, adjacency, epsilon);
+        report->delta_pld = fmin(delta.upper, 1);
+        report->delta_pld_lower = delta.lower;
+    }
+    free(list);
+    return err;
+}
+
+enum cn_err report_delta_make(struct report_delta *report, const struct report_event *events,
+                              size_t count, enum pld_adjacency adjacency, double epsilon)
+{
+    static const struct report_delta nothing = {1, 0, 1, 0, false, 1};
+    enum cn_err err;
+
+    *report = nothing;
+    err = fill_delta(report, events, count, adjacency, epsilon);
+    if (err != CN_OK)
+        *report = nothing;
+    report->delta = fmin(report->delta_rdp, report->delta_pld);
     return err;
 }

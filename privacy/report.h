@@ -40,6 +40,8 @@ struct report_event {
     double square; /* squared sensitivity of a whole run, in units of one contribution */
     struct bounds_skellam skellam;
     struct bounds_distributed distributed;
+    uint32_t sensitivity; /* discrete Gaussian of one whole number that a record moves by so many
+                             units; its sigma is noise_multiplier * sensitivity. 0: fine grid */
 };
 
 struct report {
@@ -68,5 +70,18 @@ enum cn_err report_make(struct report *report, const struct report_event *events
 /* The same against an observer who knows who was sampled. */
 enum cn_err report_unsampled(struct report *report, const struct report_event *events, size_t count,
                              enum pld_adjacency adjacency, double delta);
+
+struct report_delta {
+    double delta_rdp; /* 1 where RDP has no bound */
+    double rdp_order;
+    double delta_pld; /* 1, with has_pld false, when a kind has no loss distribution here */
+    double delta_pld_lower;
+    bool has_pld;
+    double delta; /* the smaller of the two */
+};
+
+/* The other direction: the delta at epsilon >= 0. Errors as report_make; every delta is then 1. */
+enum cn_err report_delta_make(struct report_delta *report, const struct report_event *events,
+                              size_t count, enum pld_adjacency adjacency, double epsilon);
 
 #endif
