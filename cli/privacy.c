@@ -1,150 +1,409 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `cairn privacy`: what a plan costs, and the noise that a budget asks for. */
+/* `cairn privacy`: what a plan or a ledger costs, and the noise that a budget asks for. */
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
+#include "cli/privacy_answer.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "privacy/accountant.h"
-#include "privacy/rdp.h"
+#include "privacy/gaussian.h"
 
-#define MECHANISMS "gaussian discrete_gaussian"
+#define CALIBRATE_MECHANISMS "gaussian discrete-gaussian discrete_gaussian"
 
-static const enum accountant_kind kinds[] = {ACCOUNTANT_GAUSSIAN, ACCOUNTANT_DISCRETE_GAUSSIAN};
-_Static_assert(CN_COUNT(kinds) == ACCOUNTANT_KIND_COUNT, "MECHANISMS names every kind");
+/* ---- one mechanism ---- */
 
-static struct accountant_event event_of(const struct cn_args *args)
+static int json_mechanism(json_t *object, const struct cn_args *args,
+                          const struct report_event *event)
 {
-    return (struct accountant_event){
-        .kind = kinds[cn_args_choice(args, "mechanism")],
-        .sampling_rate = cn_args_real(args, "sampling-rate"),
-        .steps = cn_args_uint(args, "steps"),
-    };
+    bool noisy = event->noise_multiplier > 0, rate = cn_args_given(args, "sampling-rate");
+    const char *name = event->kind == REPORT_CORRELATED ? "tree" : report_kind_name(event->kind);
+    int failed = json_object_set_new(object, "mechanism", json_string(name));
+
+    failed |=
+        json_object_set_new(object, "steps", json_integer((json_int_t)cn_args_uint(args, "steps")));
+    if (noisy)
+        failed |=
+            json_object_set_new(object, "noise_multiplier", json_real(event->noise_multiplier));
+    if (rate)
+        failed |= json_object_set_new(object, "sampling_rate", json_real(event->sampling_rate));
+    if (event->kind == REPORT_CORRELATED)
+        failed |= json_object_set_new(object, "squared_sensitivity", json_real(event->square));
+    return failed;
 }
 
-static enum cn_err price(const struct accountant_event *event, double delta, double *epsilon,
-                         double *order)
-{
-    struct accountant accountant;
-
-    accountant_init(&accountant);
-    CN_TRY(accountant_add(&accountant, event));
-    return accountant_epsilon(&accountant, delta, epsilon, order);
-}
-
-static json_t *answer(const struct accountant_event *event, double delta, double epsilon,
-                      double order)
-{
-    return json_pack("{s:s, s:f, s:f, s:I, s:f, s:o, s:f, s:s, s:s}", "mechanism",
-                     accountant_kind_name(event->kind), "noise_multiplier",
-                     event->noise_multiplier, "sampling_rate", event->sampling_rate, "steps",
-                     (json_int_t)event->steps, "delta", delta, "epsilon", show_json_real(epsilon),
-                     "order", order, "accountant", "rdp", "neighbours", "add_or_remove_one");
-}
-
-static void print_event(const struct cn_args *args, const struct accountant_event *event,
-                        double delta)
+static void print_mechanism(const struct cn_args *args, const struct report_event *event)
 {
     char steps[SHOW_NUMBER_MAX];
 
-    fprintf(args->out, "  mechanism          %s\n",
-            event->kind == ACCOUNTANT_GAUSSIAN ? "Gaussian, Poisson-sampled"
-                                               : "discrete Gaussian, Poisson-sampled");
-    fprintf(args->out, "  sampling rate      %-12g %.3g %% of the examples in a step, on average\n",
-            event->sampling_rate, 100 * event->sampling_rate);
-    fprintf(args->out, "  steps              %s\n", show_count(steps, event->steps));
-    fprintf(args->out, "  delta              %g\n", delta);
+    fprintf(args->out, "  mechanism          %s\n", cn_args_text(args, "mechanism"));
+    if (event->noise_multiplier > 0)
+        fprintf(args->out, "  noise multiplier   %g\n", event->noise_multiplier);
+    if (cn_args_given(args, "sampling-rate"))
+        fprintf(args->out,
+                "  sampling rate      %-12g %.3g %% of the records in a step, on average\n",
+                event->sampling_rate, 100 * event->sampling_rate);
+    if (event->kind == REPORT_CORRELATED)
+        fprintf(args->out, "  sensitivity^2      %-12g over the whole run\n", event->square);
+    fprintf(args->out, "  steps              %s\n", show_count(steps, cn_args_uint(args, "steps")));
+}
+
+static json_t *failed_json(json_t *object, int failed)
+{
+    if (!failed)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static int ask_mechanism(const struct cn_args *args, const struct privacy_question *question)
+{
+    struct cn_diag diag = {0};
+    struct privacy_price price;
+    struct report_event event;
+    json_t *object;
+    enum cn_err err = privacy_event_read(&event, args, &diag);
+
+    if (err == CN_OK)
+        err = privacy_ask(&price, question, &event, 1, &diag);
+    if (err != CN_OK)
+        return cn_args_fail(args, err, &diag);
+    if (args->json) {
+        object = json_object();
+        return show_json(args,
+                         failed_json(object, privacy_price_json(object, &price, question) |
+                                                 json_mechanism(object, args, &event)),
+                         CN_EXIT_DONE);
+    }
+    privacy_price_print(args, &price, question);
+    print_mechanism(args, &event);
+    return CN_EXIT_DONE;
+}
+
+/* ---- a ledger ---- */
+
+static enum cn_err ask_units(struct privacy_price *prices, const struct privacy_ledger *ledger,
+                             const struct privacy_question *question, struct cn_diag *diag)
+{
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        const struct privacy_unit *unit = &ledger->units[i];
+
+        CN_TRY(privacy_ask(&prices[i], question, unit->events, unit->count, diag));
+    }
+    return CN_OK;
+}
+
+static double against_aggregator(const struct privacy_unit *unit, const struct privacy_price *price)
+{
+    return privacy_unit_secret(unit->unit) ? price->best : price->unsampled;
+}
+
+static json_t *unit_json(const struct privacy_unit *unit, const struct privacy_price *price,
+                         const struct privacy_question *question)
+{
+    json_t *object = json_pack(
+        "{s:s, s:I, s:o, s:s}", "unit", unit->unit, "spendings", (json_int_t)unit->spendings,
+        question->delta ? "delta_against_aggregator" : "epsilon_against_aggregator",
+        show_json_real(against_aggregator(unit, price)), "amplification", privacy_unit_words(unit));
+
+    return failed_json(object, privacy_price_json(object, price, question));
+}
+
+/* With one unit its price stands at the top as well, where a mechanism's stands. */
+static json_t *ledger_json(const struct privacy_ledger *ledger, const struct privacy_price *prices,
+                           const struct privacy_question *question, const char *path)
+{
+    json_t *units = json_array();
+    json_t *object = json_pack("{s:s, s:b, s:I, s:s, s:o}", "ledger", path, "verified", 1, "lines",
+                               (json_int_t)ledger->summary.lines, "owner", ledger->summary.owner,
+                               "units", units);
+    int failed = ledger->count == 1 ? privacy_price_json(object, &prices[0], question) : 0;
+
+    for (uint32_t i = 0; i < ledger->count; i++)
+        failed |= json_array_append_new(units, unit_json(&ledger->units[i], &prices[i], question));
+    return failed_json(object, failed);
+}
+
+static void print_ledger(const struct cn_args *args, const struct privacy_ledger *ledger,
+                         const struct privacy_price *prices,
+                         const struct privacy_question *question)
+{
+    char lines[SHOW_NUMBER_MAX], count[SHOW_NUMBER_MAX];
+
+    fprintf(args->out, "ledger of %s, verified, %s line%s\n", ledger->summary.owner,
+            show_count(lines, ledger->summary.lines), show_plural(ledger->summary.lines));
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        const struct privacy_unit *unit = &ledger->units[i];
+
+        fprintf(args->out, "\nfor every %s, %s spending%s: ", unit->unit[0] ? unit->unit : "record",
+                show_count(count, unit->spendings), show_plural(unit->spendings));
+        privacy_price_print(args, &prices[i], question);
+        fprintf(args->out, "  %s\n", privacy_unit_words(unit));
+    }
+}
+
+/* Everything that describes a mechanism contradicts a ledger, which says it itself. */
+static enum cn_err check_alone(const struct cn_args *args, struct cn_diag *diag)
+{
+    static const char *const shared[] = {"ledger", "delta", "epsilon", "adjacency"};
+
+    for (size_t i = 0; i < args->verb->option_count; i++) {
+        const char *name = args->verb->options[i].name;
+        bool own = !cn_args_given(args, name);
+
+        for (size_t k = 0; k < CN_COUNT(shared); k++)
+            own |= strcmp(name, shared[k]) == 0;
+        if (own)
+            continue;
+        cn_diag_set(diag, NULL, 0, 0, "--%s does not go with --ledger", name);
+        cn_diag_hint(diag, "a ledger names the mechanisms that it was charged for");
+        return CN_E_CONFIG;
+    }
+    return CN_OK;
+}
+
+static int ask_ledger(const struct cn_args *args, const struct privacy_question *question)
+{
+    const char *path = cn_args_text(args, "ledger");
+    struct privacy_price prices[PRIVACY_UNITS_MAX];
+    struct privacy_ledger ledger;
+    struct cn_diag diag = {0};
+    int code = CN_EXIT_DONE;
+    enum cn_err err = check_alone(args, &diag);
+
+    if (err == CN_OK)
+        err = privacy_ledger_read(&ledger, path, &diag);
+    if (err != CN_OK)
+        return cn_args_fail(args, err, &diag);
+    if (ledger.count == 0)
+        ledger.count = 1; /* nothing was spent: one unit without events */
+    err = ask_units(prices, &ledger, question, &diag);
+    if (err != CN_OK)
+        code = cn_args_fail(args, err, &diag);
+    else if (args->json)
+        code = show_json(args, ledger_json(&ledger, prices, question, path), CN_EXIT_DONE);
+    else
+        print_ledger(args, &ledger, prices, question);
+    privacy_ledger_clear(&ledger);
+    return code;
+}
+
+static int ask(const struct cn_args *args, bool delta)
+{
+    struct privacy_question question = {
+        .delta = delta,
+        .at = cn_args_real(args, delta ? "epsilon" : "delta"),
+        .adjacency = cn_args_choice(args, "adjacency") == 1 ? PLD_REPLACE_ONE : PLD_ADD_REMOVE,
+    };
+
+    return cn_args_given(args, "ledger") ? ask_ledger(args, &question)
+                                         : ask_mechanism(args, &question);
 }
 
 static int privacy_epsilon(const struct cn_args *args)
 {
-    struct accountant_event event = event_of(args);
-    double delta = cn_args_real(args, "delta");
-    double epsilon = 0, order = 0;
-    char shown[SHOW_NUMBER_MAX];
+    return ask(args, false);
+}
+
+static int privacy_delta(const struct cn_args *args)
+{
+    return ask(args, true);
+}
+
+/* ---- calibrate ---- */
+
+struct calibrated {
+    double noise, noise_pld, noise_rdp; /* infinite: no noise does, by that accountant */
+    struct privacy_price price;         /* of noise */
+};
+
+static enum cn_err calibrate_rdp(double *noise, const struct report_event *event,
+                                 const struct privacy_question *question, double target)
+{
+    struct accountant_event same = {
+        .kind = event->kind == REPORT_GAUSSIAN ? ACCOUNTANT_GAUSSIAN : ACCOUNTANT_DISCRETE_GAUSSIAN,
+        .sampling_rate = event->sampling_rate,
+        .steps = event->steps};
+    bool replace = question->adjacency == PLD_REPLACE_ONE;
     enum cn_err err;
 
-    event.noise_multiplier = cn_args_real(args, "noise-multiplier");
-    err = price(&event, delta, &epsilon, &order);
-    if (err != CN_OK)
-        return cn_args_fail(args, err, NULL);
-    if (args->json)
-        return show_json(args, answer(&event, delta, epsilon, order), CN_EXIT_DONE);
-    fprintf(args->out, "epsilon = %s\n\n", show_epsilon(shown, epsilon));
-    fprintf(args->out, "  noise multiplier   %g\n", event.noise_multiplier);
-    print_event(args, &event, delta);
-    fprintf(args->out, "  accountant         RDP, order %g; for adding or removing one example\n",
-            order);
-    return CN_EXIT_DONE;
+    *noise = INFINITY;
+    if (replace && event->sampling_rate > 0 && event->sampling_rate < 1)
+        return CN_OK; /* RDP has no bound then */
+    err = accountant_calibrate(&same, target, question->at);
+    if (err == CN_OK)
+        *noise = (replace ? 2 : 1) * same.noise_multiplier;
+    return err == CN_E_BUDGET ? CN_OK : err;
+}
+
+/* The grid of the discrete noise costs a little beyond the continuous one's price. */
+static enum cn_err calibrate_pld(double *noise, struct report_event event,
+                                 const struct privacy_question *question, double target)
+{
+    struct pld_event same = {PLD_GAUSSIAN, 0, event.sampling_rate, event.steps, 0};
+    struct report report;
+    double distance = question->adjacency == PLD_REPLACE_ONE ? 2 : 1;
+    enum cn_err err;
+
+    if (event.sampling_rate < 1) {
+        err = pld_calibrate(noise, &same, question->adjacency, target, question->at);
+    } else { /* exactly, for any number of steps */
+        err = gaussian_sigma(noise, target, question->at);
+        *noise *= distance * sqrt((double)event.steps);
+        if (err == CN_OK && *noise > PLD_NOISE_MAX)
+            err = CN_E_BUDGET;
+        *noise = fmax(*noise, PLD_NOISE_MIN);
+    }
+    event.noise_multiplier = *noise;
+    for (int tries = 0; err == CN_OK && tries < 16; tries++) {
+        err = report_make(&report, &event, 1, question->adjacency, question->at);
+        if (err == CN_OK && report.epsilon <= target) {
+            *noise = event.noise_multiplier;
+            return CN_OK;
+        }
+        event.noise_multiplier = fmin(event.noise_multiplier * (1 + 1e-6), PLD_NOISE_MAX);
+    }
+    *noise = INFINITY;
+    return err == CN_E_BUDGET ? CN_OK : err;
+}
+
+static enum cn_err calibrate(struct calibrated *found, struct report_event *event,
+                             const struct privacy_question *question, double target,
+                             struct cn_diag *diag)
+{
+    CN_TRY(calibrate_rdp(&found->noise_rdp, event, question, target));
+    CN_TRY(calibrate_pld(&found->noise_pld, *event, question, target));
+    found->noise = fmin(found->noise_pld, found->noise_rdp);
+    if (isinf(found->noise)) {
+        cn_diag_set(diag, NULL, 0, 0, "no noise brings %" PRIu64 " steps to epsilon %g at delta %g",
+                    event->steps, target, question->at);
+        cn_diag_hint(diag, "take fewer steps, a smaller sampling rate or a larger delta");
+        return CN_E_BUDGET;
+    }
+    event->noise_multiplier = found->noise;
+    return privacy_ask(&found->price, question, event, 1, diag);
+}
+
+static json_t *calibrated_json(const struct cn_args *args, const struct calibrated *found,
+                               const struct privacy_question *question,
+                               const struct report_event *event)
+{
+    json_t *object =
+        json_pack("{s:o, s:o, s:f}", "noise_multiplier_pld", show_json_real(found->noise_pld),
+                  "noise_multiplier_rdp", show_json_real(found->noise_rdp), "epsilon_target",
+                  cn_args_real(args, "epsilon"));
+
+    return failed_json(object, privacy_price_json(object, &found->price, question) |
+                                   json_mechanism(object, args, event));
 }
 
 static int privacy_calibrate(const struct cn_args *args)
 {
-    struct accountant_event event = event_of(args);
-    double delta = cn_args_real(args, "delta");
+    struct report_event event = {
+        .kind = cn_args_choice(args, "mechanism") == 0 ? REPORT_GAUSSIAN : REPORT_DISCRETE_GAUSSIAN,
+        .sampling_rate = cn_args_real(args, "sampling-rate"),
+        .steps = cn_args_uint(args, "steps"),
+    };
+    struct privacy_question question = {
+        .at = cn_args_real(args, "delta"),
+        .adjacency = cn_args_choice(args, "adjacency") == 1 ? PLD_REPLACE_ONE : PLD_ADD_REMOVE,
+    };
     double target = cn_args_real(args, "epsilon");
-    double epsilon = 0, order = 0;
+    struct calibrated found = {0};
     struct cn_diag diag = {0};
-    enum cn_err err = accountant_calibrate(&event, target, delta);
+    enum cn_err err = calibrate(&found, &event, &question, target, &diag);
 
-    if (err == CN_E_BUDGET) {
-        cn_diag_set(&diag, NULL, 0, 0, "no noise brings %" PRIu64 " steps to epsilon %g at delta %g",
-                    event.steps, target, delta);
-        cn_diag_hint(&diag, "take fewer steps, a smaller sampling rate or a larger delta");
-    }
-    if (err == CN_OK)
-        err = price(&event, delta, &epsilon, &order);
     if (err != CN_OK)
         return cn_args_fail(args, err, &diag);
     if (args->json)
-        return show_json(args, answer(&event, delta, epsilon, order), CN_EXIT_DONE);
-    fprintf(args->out, "noise multiplier = %.6g\n\n", event.noise_multiplier);
-    fprintf(args->out, "  epsilon            %.4f       asked for: at most %g\n", epsilon, target);
-    print_event(args, &event, delta);
-    fprintf(args->out, "  accountant         RDP, order %g; for adding or removing one example\n",
-            order);
+        return show_json(args, calibrated_json(args, &found, &question, &event), CN_EXIT_DONE);
+    fprintf(args->out, "noise multiplier = %.6g\n\n", found.noise);
+    if (isfinite(found.noise_rdp))
+        fprintf(args->out, "  by RDP it would be %.6g\n", found.noise_rdp);
+    fprintf(args->out, "  asked for          epsilon %g at most; it costs:\n\n", target);
+    privacy_price_print(args, &found.price, &question);
+    print_mechanism(args, &event);
     return CN_EXIT_DONE;
 }
 
 /* clang-format off */
-#define MECHANISM_OPTION {.name = "mechanism", .kind = CN_OPTION_CHOICE, .value = "NAME", \
-     .choices = MECHANISMS, .fallback = "gaussian", .help = "what adds the noise"}
-#define RATE_OPTION {.name = "sampling-rate", .kind = CN_OPTION_REAL, .value = "Q", .min = 0, \
-     .max = 1, .required = true, .help = "probability of each example to be in a step"}
-#define STEPS_OPTION {.name = "steps", .kind = CN_OPTION_UINT, .value = "T", .min = 1, .max = 1e12, \
-     .required = true, .help = "steps of training, over all rounds"}
-#define DELTA_OPTION {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = 1e-300, \
+#define REAL_OPTION(word, letter, low, high, text) \
+    {.name = word, .kind = CN_OPTION_REAL, .value = letter, .min = low, .max = high, .help = text}
+#define UINT_OPTION(word, letter, low, high, text) \
+    {.name = word, .kind = CN_OPTION_UINT, .value = letter, .min = low, .max = high, .help = text}
+#define ADJACENCY_OPTION {.name = "adjacency", .kind = CN_OPTION_CHOICE, .value = "NAME", \
+     .choices = PRIVACY_ADJACENCIES, .fallback = "add-remove", \
+     .help = "neighbouring data: one record more or less, or another in its place"}
+#define DELTA_OPTION {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = PLD_DELTA_MIN, \
      .max = 0.999999, .required = true, .help = "chance that the promise may fail, e.g. 1e-5"}
+#define MECHANISM_OPTIONS \
+    {.name = "mechanism", .kind = CN_OPTION_CHOICE, .value = "NAME", \
+     .choices = PRIVACY_MECHANISMS, .fallback = "gaussian", .help = "what adds the noise"}, \
+    {.name = "ledger", .kind = CN_OPTION_TEXT, .value = "FILE", \
+     .help = "instead of a mechanism: verify this ledger and price all that it holds"}, \
+    ADJACENCY_OPTION, \
+    UINT_OPTION("steps", "T", 1, 1e12, "steps, over all rounds"), \
+    REAL_OPTION("noise-multiplier", "Z", PLD_NOISE_MIN, PLD_NOISE_MAX, \
+                "standard deviation of the noise / clip norm"), \
+    REAL_OPTION("sampling-rate", "Q", 0, 1, "probability of each record to be in a step"), \
+    UINT_OPTION("sensitivity", "N", 1, 65536, \
+                "discrete-gaussian: of one whole number that a record moves by N"), \
+    REAL_OPTION("scale", "S", 1e-9, 1e12, "laplace: scale / sensitivity; distributed: units per 1"), \
+    UINT_OPTION("trees", "N", 1, 1e9, "tree: restarted so often, each over --steps"), \
+    UINT_OPTION("participations", "N", 1, 65536, "tree: steps in which one record may be"), \
+    UINT_OPTION("separation", "N", 0, 1e12, "tree: steps between two of them, at least"), \
+    REAL_OPTION("l2", "N", 1e-9, 1e15, "skellam: sensitivity in whole units"), \
+    REAL_OPTION("l1", "N", 1e-9, 1e18, "skellam: the same in the L1 norm"), \
+    REAL_OPTION("variance", "V", 1e-9, 1e30, "skellam: of the sum's noise"), \
+    UINT_OPTION("clients", "N", 1, 1e9, "distributed: honest survivors, at least"), \
+    UINT_OPTION("dim", "D", 1, 4e9, "distributed: numbers in a vector, padding included"), \
+    REAL_OPTION("clip", "C", 1e-12, 1e12, "distributed: L2 norm of a vector before scaling"), \
+    REAL_OPTION("sigma-local", "S", 0.5, 1e12, "distributed: each device's noise in whole units"), \
+    REAL_OPTION("beta", "B", 0, 0.999999, "distributed: of the conditional rounding, 0: none")
 
-static const struct cn_option epsilon_options[] = {
-    MECHANISM_OPTION,
-    {.name = "noise-multiplier", .kind = CN_OPTION_REAL, .value = "Z", .min = RDP_SIGMA_MIN,
-     .max = RDP_SIGMA_MAX, .required = true, .help = "standard deviation of the noise / clip norm"},
-    RATE_OPTION,
-    STEPS_OPTION,
-    DELTA_OPTION,
+static const struct cn_option epsilon_options[] = {DELTA_OPTION, MECHANISM_OPTIONS};
+static const struct cn_option delta_options[] = {
+    {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1e6,
+     .required = true, .help = "at this epsilon"},
+    MECHANISM_OPTIONS,
 };
 static const struct cn_option calibrate_options[] = {
-    MECHANISM_OPTION,
+    {.name = "mechanism", .kind = CN_OPTION_CHOICE, .value = "NAME",
+     .choices = CALIBRATE_MECHANISMS, .fallback = "gaussian", .help = "what adds the noise"},
     {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 1e-6, .max = 1e6,
      .required = true, .help = "budget for all steps together"},
     DELTA_OPTION,
-    RATE_OPTION,
-    STEPS_OPTION,
+    {.name = "sampling-rate", .kind = CN_OPTION_REAL, .value = "Q", .min = 0, .max = 1,
+     .required = true, .help = "probability of each record to be in a step"},
+    {.name = "steps", .kind = CN_OPTION_UINT, .value = "T", .min = 1, .max = 1e12,
+     .required = true, .help = "steps of training, over all rounds"},
+    ADJACENCY_OPTION,
 };
 /* clang-format on */
 
 const struct cn_verb privacy_verbs[] = {
     {.name = "privacy epsilon",
-     .summary = "price a plan: the epsilon of noise, sampling rate and steps",
-     .details = "The bound is proven by Renyi differential privacy and rounded up. It holds for "
-                "everything that is computed from the noisy sums afterwards.",
+     .summary = "price a mechanism or a ledger: its epsilon at a delta",
+     .details = "Bounds are proven, by privacy loss distributions (PLD) and by Renyi differential "
+                "privacy (RDP), and rounded up; epsilon is the smaller of them. They hold for "
+                "everything that is computed from the noisy sums afterwards.\n\n"
+                "Options that a mechanism does not use are refused. With --ledger FILE the ledger "
+                "is verified and everything that it was charged for is priced, unit by unit.",
      .example = "cairn privacy epsilon --noise-multiplier 0.95 --sampling-rate 0.034 --steps 435 "
                 "--delta 1e-5",
      .options = epsilon_options,
      .option_count = CN_COUNT(epsilon_options),
      .run = privacy_epsilon},
+    {.name = "privacy delta",
+     .summary = "the other direction: the delta of a mechanism or a ledger at an epsilon",
+     .example = "cairn privacy delta --mechanism laplace --scale 20 --steps 100 --epsilon 3",
+     .options = delta_options,
+     .option_count = CN_COUNT(delta_options),
+     .run = privacy_delta},
     {.name = "privacy calibrate",
      .summary = "find the smallest noise multiplier that keeps a budget",
+     .details = "The smallest by PLD, rounded up; what RDP would ask for stands beside it.",
      .example = "cairn privacy calibrate --epsilon 6 --delta 1e-5 --sampling-rate 0.034 "
                 "--steps 435",
      .options = calibrate_options,
