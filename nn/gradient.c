@@ -144,6 +144,33 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
     return CN_OK;
 }
 
+static enum cn_err add_micro(struct model *model, float *sum, struct gradient_seen *seen,
+                             const struct gradient_batch *micro, double clip_norm, double *norms)
+{
+    uint32_t n = (uint32_t)micro->n;
+
+    CN_TRY(forward_backward(model, seen, micro->data, micro->rows, n));
+    CN_TRY(find_factors(model, n, clip_norm, norms));
+    add_gradients(model, n, sum, model->factors);
+    return CN_OK;
+}
+
+/* Adds those of a micro-batch whose gradient is finite. */
+static void add_finite(struct model *model, float *sum, struct gradient_seen *seen,
+                       const struct gradient_batch *micro, double clip_norm, double *norms)
+{
+    for (size_t b = 0; b < micro->n; b++) {
+        struct gradient_batch one = {micro->data, micro->rows + b, 1};
+        struct gradient_seen before = *seen;
+
+        if (add_micro(model, sum, seen, &one, clip_norm, norms ? norms + b : NULL) == CN_OK)
+            continue;
+        *seen = before;
+        if (norms)
+            norms[b] = INFINITY;
+    }
+}
+
 enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
                                  const struct gradient_batch *batch, double clip_norm,
                                  double *norms)
@@ -151,12 +178,15 @@ enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradien
     CN_ASSERT(clip_norm > 0.0 && isfinite(clip_norm));
     model_prepare(model);
     for (size_t done = 0; done < batch->n;) {
-        size_t left = batch->n - done;
-        uint32_t n = left < model->batch_max ? (uint32_t)left : model->batch_max;
+        size_t left = batch->n - done, n = left < model->batch_max ? left : model->batch_max;
+        struct gradient_batch micro = {batch->data, batch->rows + done, n};
+        struct gradient_seen before = *seen;
+        double *here = norms ? norms + done : NULL;
 
-        CN_TRY(forward_backward(model, seen, batch->data, batch->rows + done, n));
-        CN_TRY(find_factors(model, n, clip_norm, norms ? norms + done : NULL));
-        add_gradients(model, n, sum, model->factors);
+        if (add_micro(model, sum, seen, &micro, clip_norm, here) != CN_OK) {
+            *seen = before;
+            add_finite(model, sum, seen, &micro, clip_norm, here);
+        }
         done += n;
     }
     finish(model, sum);

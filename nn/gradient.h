@@ -54,8 +54,9 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
  *
  *   norms  [n], out, may be NULL: each example's norm before clipping. Not private.
  *
- * The factor is rounded down, so a computed norm never passes the bound. CN_E_DIVERGED when a
- * loss or a norm is not finite. Source: Abadi et al., CCS 2016, algorithm 1. */
+ * The factor is rounded down, so a computed norm never passes the bound. An example whose loss or
+ * norm is not finite adds nothing (its norm is given as infinite): the bound holds for it too, and
+ * a failure would tell that it is there. Source: Abadi et al., CCS 2016, algorithm 1. */
 enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
                                  const struct gradient_batch *batch, double clip_norm,
                                  double *norms);
