@@ -349,7 +349,7 @@ static int privacy_calibrate(const struct cn_args *args)
     REAL_OPTION("sampling-rate", "Q", 0, 1, "probability of each record to be in a step"), \
     UINT_OPTION("sensitivity", "N", 1, 65536, \
                 "discrete-gaussian: of one whole number that a record moves by N"), \
-    REAL_OPTION("scale", "S", 1e-9, 1e12, "laplace: scale / sensitivity; distributed: units per 1"), \
+    REAL_OPTION("scale", "S", 1e-9, 1e12, "laplace: scale / sensitivity; distributed: units / 1"), \
     UINT_OPTION("trees", "N", 1, 1e9, "tree: restarted so often, each over --steps"), \
     UINT_OPTION("participations", "N", 1, 65536, "tree: steps in which one record may be"), \
     UINT_OPTION("separation", "N", 0, 1e12, "tree: steps between two of them, at least"), \
