@@ -52,11 +52,10 @@ static json_t *verified_json(const struct verified *one)
                   cn_hex_encode(key, summary->public_key, SIGN_PUBLIC_BYTES));
 
     if (object && one->err != CN_OK) {
-        int failed = json_object_set_new(object, "bad_line",
-                                         json_integer((json_int_t)summary->bad_line));
+        int failed =
+            json_object_set_new(object, "bad_line", json_integer((json_int_t)summary->bad_line));
 
-        failed |= json_object_set_new(object, "fault",
-                                      json_string(cn_diag_line(&one->diag, line)));
+        failed |= json_object_set_new(object, "fault", json_string(cn_diag_line(&one->diag, line)));
         if (failed) {
             json_decref(object);
             return NULL;
@@ -79,8 +78,8 @@ static void print_verified(const struct cn_args *args, const struct verified *on
             summary->role, summary->owner, show_count(lines, summary->lines),
             summary->lines == 1 ? " " : "s", cn_time_text(summary->last_time_s, from));
     if (summary->torn_bytes)
-        fprintf(args->out, "            %-*s  %" PRIu64 " bytes of an unfinished last line\n", width,
-                "", summary->torn_bytes);
+        fprintf(args->out, "            %-*s  %" PRIu64 " bytes of an unfinished last line\n",
+                width, "", summary->torn_bytes);
 }
 
 static void print_cross(const struct cn_args *args, const struct cross_result *result)
@@ -88,7 +87,8 @@ static void print_cross(const struct cn_args *args, const struct cross_result *r
     char a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX];
 
     if (!result->rounds) {
-        fprintf(args->out, "\nNo aggregator's ledger among them: spendings are not cross-checked.\n");
+        fprintf(args->out,
+                "\nNo aggregator's ledger among them: spendings are not cross-checked.\n");
         return;
     }
     fprintf(args->out, "\n%s spending%s on devices, %s in the aggregator's rounds",
@@ -116,8 +116,8 @@ static json_t *verify_json(const struct verified *all, size_t count,
     }
     return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "ok", ok, "ledgers", ledgers, "rounds",
                      (json_int_t)result->rounds, "spendings", (json_int_t)result->spendings,
-                     "matched", (json_int_t)result->matched, "foreign",
-                     (json_int_t)result->foreign, "contradictions", faults);
+                     "matched", (json_int_t)result->matched, "foreign", (json_int_t)result->foreign,
+                     "contradictions", faults);
 }
 
 static int print_verify(const struct cn_args *args, const struct verified *all, size_t count,

@@ -36,7 +36,7 @@ struct cross_lines {
 
 /* Zero it but for files. */
 struct cross {
-    const char *const *files; /* names, by number; borrowed */
+    const char *const *files;  /* names, by number; borrowed */
     struct cross_lines rounds; /* the aggregators' lines with a binding */
     struct cross_lines spent;  /* the devices' */
     uint32_t file;

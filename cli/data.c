@@ -130,8 +130,7 @@ static void cut_clear(struct cut *cut)
     free(cut->counts);
 }
 
-static enum cn_err cut_read(struct cut *cut, const struct data_source *source,
-                            struct cn_diag *diag)
+static enum cn_err cut_read(struct cut *cut, const struct data_source *source, struct cn_diag *diag)
 {
     size_t n;
 
@@ -139,8 +138,10 @@ static enum cn_err cut_read(struct cut *cut, const struct data_source *source,
     CN_TRY(idx_load(&cut->labels, source->labels, diag));
     n = cut->images.dims[0];
     if (cut->images.dim_count == 1 || cut->labels.dim_count != 1 || cut->labels.dims[0] != n) {
-        cn_diag_set(diag, source->labels, 0, 0, "does not hold one label for each of the %zu items "
-                    "of %s", n, source->images);
+        cn_diag_set(diag, source->labels, 0, 0,
+                    "does not hold one label for each of the %zu items "
+                    "of %s",
+                    n, source->images);
         cn_diag_hint(diag, "the order is idx:IMAGES,LABELS");
         return CN_E_DATA;
     }

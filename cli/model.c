@@ -193,10 +193,10 @@ static json_t *score_json(const struct score *score, const struct task *task)
 
     for (uint32_t i = 0; !failed && i < score->classes; i++) {
         char name[DATA_NAME_MAX];
-        json_t *one = json_pack("{s:s, s:I, s:I, s:f}", "class", class_name(name, task, i),
-                                "examples", (json_int_t)score->examples[i], "correct",
-                                (json_int_t)score->correct[i], "accuracy",
-                                share(score->correct[i], score->examples[i]));
+        json_t *one =
+            json_pack("{s:s, s:I, s:I, s:f}", "class", class_name(name, task, i), "examples",
+                      (json_int_t)score->examples[i], "correct", (json_int_t)score->correct[i],
+                      "accuracy", share(score->correct[i], score->examples[i]));
 
         failed = json_array_append_new(classes, one) != 0;
     }
@@ -250,9 +250,15 @@ static int model_evaluate(const struct cn_args *args)
 }
 
 static const struct cn_option evaluate_options[] = {
-    {.name = "task", .kind = CN_OPTION_TEXT, .value = "TASK.yaml", .required = true,
+    {.name = "task",
+     .kind = CN_OPTION_TEXT,
+     .value = "TASK.yaml",
+     .required = true,
      .help = "the task that the model was trained for"},
-    {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE", .required = true,
+    {.name = "data",
+     .kind = CN_OPTION_TEXT,
+     .value = "SOURCE",
+     .required = true,
      .help = "idx:IMAGES,LABELS or csv:FILE,label=COLUMN; not seen in training"},
 };
 

@@ -43,8 +43,9 @@ static uint64_t type_bytes(const char *dtype)
     static const struct {
         const char *name;
         uint64_t bytes;
-    } types[] = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
-                 {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}};
+    } types[] = {{"F64", 8}, {"I64", 8}, {"U64", 8},  {"F32", 4}, {"I32", 4},
+                 {"U32", 4}, {"F16", 2}, {"BF16", 2}, {"I16", 2}, {"U16", 2},
+                 {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
 
     for (size_t i = 0; i < CN_COUNT(types); i++)
         if (strcmp(types[i].name, dtype) == 0)
@@ -105,7 +106,8 @@ static enum cn_err take_metadata(struct model_file *file, json_t *object)
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         char shown_key[64], shown[512];
 
         if (!json_is_string(value))
@@ -152,7 +154,8 @@ static enum cn_err take_header(struct model_file *file, json_t *header, const ui
     file->metadata = json_object();
     if (!file->tensors || !file->metadata)
         return CN_E_NOMEM;
-    json_object_foreach(header, name, value) {
+    json_object_foreach(header, name, value)
+    {
         if (strcmp(name, METADATA_KEY) == 0)
             CN_TRY(take_metadata(file, value));
         else

@@ -4,6 +4,7 @@
  * and is the same everywhere. */
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "crypto/graph_internal.h"
 
 /* bits * 2^exponent; bits has its top bit set, or is 0. */
@@ -27,6 +28,7 @@ static struct scaled scaled_of(unsigned __int128 value, int32_t exponent)
 /* value * times / by; times and by below 2^63, by > 0. */
 static struct scaled scaled_ratio(struct scaled value, uint64_t times, uint64_t by)
 {
+    CN_ASSERT(by > 0);
     unsigned __int128 product = (unsigned __int128)value.bits * times;
 
     if (product == 0)

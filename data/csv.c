@@ -208,8 +208,8 @@ static enum cn_err read_header(struct table *table, const char *label, struct cn
 
 static bool is_missing(const char *text, size_t len)
 {
-    static const char *const words[] = {"", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NAN",
-                                        "null", "NULL", "None", "none"};
+    static const char *const words[] = {"",    "?",   "NA",   "N/A",  "na",   "n/a", "NaN",
+                                        "nan", "NAN", "null", "NULL", "None", "none"};
 
     for (size_t i = 0; i < CN_COUNT(words); i++)
         if (strlen(words[i]) == len && memcmp(words[i], text, len) == 0)
@@ -239,8 +239,8 @@ static enum cn_err take_value(const struct table *table, float *out, uint32_t in
     const char *text = trimmed(field, &len);
 
     if (is_missing(text, len)) {
-        cn_diag_set(diag, table->path, field->line, field->column,
-                    "column '%s': no value ('%s')", column->name, csv_shown(shown, field));
+        cn_diag_set(diag, table->path, field->line, field->column, "column '%s': no value ('%s')",
+                    column->name, csv_shown(shown, field));
         cn_diag_hint(diag, "missing values are not guessed: fill them or leave the record out");
         return CN_E_DATA;
     }

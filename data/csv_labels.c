@@ -23,8 +23,8 @@ static enum cn_err find_named(uint32_t *id, const struct data_form *form, const 
         }
     }
     cn_diag_set(diag, path, field->line, field->column,
-                "label '%s' is none of the task's %u labels (data.labels)",
-                csv_shown(shown, field), form->label_count);
+                "label '%s' is none of the task's %u labels (data.labels)", csv_shown(shown, field),
+                form->label_count);
     near = cn_text_nearest(field->text, form->labels, form->label_count);
     if (near)
         cn_diag_hint(diag, "did you mean '%s'?", near);
@@ -82,8 +82,7 @@ static enum cn_err insert(struct csv_labels *labels, uint32_t at, const struct c
         return CN_E_NOMEM;
     memmove(labels->sorted + at + 1, labels->sorted + at,
             (labels->count - at) * sizeof *labels->sorted);
-    labels->sorted[at] =
-        (struct csv_label){name, labels->count, field->line, field->column};
+    labels->sorted[at] = (struct csv_label){name, labels->count, field->line, field->column};
     labels->count++;
     return CN_OK;
 }

@@ -9,7 +9,7 @@
 static enum cn_err check_parts(size_t n, uint32_t parts)
 {
     return parts == 0 || parts > SPLIT_PARTS_MAX || parts > n || n > UINT32_MAX ? CN_E_CONFIG
-                                                                               : CN_OK;
+                                                                                : CN_OK;
 }
 
 enum cn_err split_iid(uint32_t *owner, size_t n, uint32_t parts, const struct cn_random *random)

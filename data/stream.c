@@ -55,8 +55,8 @@ enum cn_err stream_open(struct stream *stream, const char *path, struct cn_diag 
     (void)gzbuffer(stream->file, STREAM_BUFFER_BYTES); /* only speed depends on it */
     stream->packed = gzdirect(stream->file) == 0;
     stream->bytes_max = file_bytes;
-    if (stream->packed && __builtin_mul_overflow(file_bytes, (uint64_t)STREAM_GZIP_RATIO_MAX,
-                                                 &stream->bytes_max))
+    if (stream->packed &&
+        __builtin_mul_overflow(file_bytes, (uint64_t)STREAM_GZIP_RATIO_MAX, &stream->bytes_max))
         stream->bytes_max = UINT64_MAX;
     return CN_OK;
 }

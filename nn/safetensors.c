@@ -327,6 +327,7 @@ static enum cn_err read_metadata(struct safetensors_metadata *metadata, const st
 /* Copies the tensors into weights [d] if all are finite. */
 static enum cn_err read_weights(float *weights, const struct reading *r, const struct found *found)
 {
+    CN_ASSERT(r->data);
     for (uint32_t i = 0; i < model_tensor_count(r->model); i++) {
         const struct model_tensor *tensor = model_tensor_at(r->model, found[i].index);
         float *out = weights + tensor->offset;
@@ -374,7 +375,7 @@ enum cn_err safetensors_decode(struct model *model, const void *bytes, size_t le
                                struct cn_diag *diag)
 {
     struct reading r = {.model = model, .place = place, .diag = diag};
-    struct found found[MODEL_TENSORS_MAX];
+    struct found found[MODEL_TENSORS_MAX] = {0};
     struct safetensors_metadata pairs;
     json_t *header = NULL;
     float *weights = NULL;

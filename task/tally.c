@@ -14,9 +14,8 @@ enum cn_err task_encode_plan(struct encode_plan *plan, const struct task *task,
 {
     CN_TRY(encode_plan_make(plan, (uint32_t)task->params, task_counters(task),
                             task->secure_aggregation.update_range, task->rounds.cohort_max, diag));
-    if (task_counters(task) == 1 ||
-        (encode_counter_max(plan) >= TALLY_LOSS_MILLI_MAX &&
-         encode_counter_max(plan) >= task->training.examples_max))
+    if (task_counters(task) == 1 || (encode_counter_max(plan) >= TALLY_LOSS_MILLI_MAX &&
+                                     encode_counter_max(plan) >= task->training.examples_max))
         return CN_OK;
     cn_diag_set(diag, NULL, 0, 0, "cohorts of %u leave no room for the counters",
                 task->rounds.cohort_max);

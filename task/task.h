@@ -45,8 +45,8 @@ enum task_strategy_name { TASK_STRATEGY_FEDAVG };
 
 struct task_data {
     uint32_t classes;
-    double mean;      /* of the values, before they become (v - mean) / deviation */
-    double deviation; /* > 0 */
+    double mean;                 /* of the values, before they become (v - mean) / deviation */
+    double deviation;            /* > 0 */
     struct data_column *columns; /* [column_count], tables: the features in their order, or NULL */
     uint32_t column_count;
     char **labels; /* [label_count] names of the classes 0, 1, ..., or NULL; what tables say */
@@ -56,7 +56,7 @@ struct task_data {
 struct task_training {
     double learning_rate;
     double momentum;
-    uint32_t steps;  /* one of steps and epochs is 0 */
+    uint32_t steps; /* one of steps and epochs is 0 */
     uint32_t epochs;
     uint32_t batch;       /* examples; with sampling_rate > 0 the expected number */
     double sampling_rate; /* of each example, per step; 0: shuffled batches of exactly batch */

@@ -51,8 +51,8 @@ static enum cn_err check_data(const struct check *check, const struct task_raw *
     if (data->label_count && data->label_count != data->classes)
         return refuse(check, "data.labels", "'data.labels' names %u classes, 'data.classes' is %u",
                       data->label_count, data->classes);
-    if (data->column_count && (model->channels != 1 || model->height != 1 ||
-                               model->width != data->column_count))
+    if (data->column_count &&
+        (model->channels != 1 || model->height != 1 || model->width != data->column_count))
         return refuse(check, "data.columns",
                       "'data.columns' names %u columns, 'model.input' is %u x %u x %u",
                       data->column_count, model->channels, model->height, model->width);
@@ -206,8 +206,7 @@ static uint32_t rounds_that_fit(const struct task *task)
         uint32_t middle = low + (high - low) / 2;
         double epsilon;
 
-        if (task_epsilon(task, middle, &epsilon) == CN_OK &&
-            epsilon <= task->privacy.epsilon_max)
+        if (task_epsilon(task, middle, &epsilon) == CN_OK && epsilon <= task->privacy.epsilon_max)
             low = middle;
         else
             high = middle;

@@ -115,7 +115,8 @@ Test(audit, finds_spendings_in_rounds_that_never_were)
     add(device, "spent", 9, &paid);
     ledger_close(device);
     cr_assert_eq(world_runf("audit verify %s/aggregator.jsonl %s/other.jsonl", scratch_folder,
-                            scratch_folder), 1);
+                            scratch_folder),
+                 1);
     SAYS(world_out, "other.jsonl:2: round 9, attempt 1: the aggregator's ledger has no such round");
 }
 
@@ -131,7 +132,8 @@ Test(audit, finds_mechanisms_that_differ)
     add(device, "spent", 2, NULL);
     ledger_close(device);
     cr_assert_eq(world_runf("audit verify %s/aggregator.jsonl %s/other.jsonl --json",
-                            scratch_folder, scratch_folder), 1);
+                            scratch_folder, scratch_folder),
+                 1);
     SAYS(world_out, "charged different mechanisms");
     SAYS(world_out, "the device did not");
     json_decref(world_json());
@@ -150,7 +152,8 @@ Test(audit, adds_up_what_was_spent)
 
     federation();
     cr_assert_eq(world_runf("audit report %s/aggregator.jsonl %s/silo.jsonl", scratch_folder,
-                            scratch_folder), 0);
+                            scratch_folder),
+                 0);
     SAYS(world_out, "fashion");
     SAYS(world_out, "device 'silo'");
     cr_assert_eq(world_runf("audit report %s/silo.jsonl --json", scratch_folder), 0);

@@ -116,7 +116,8 @@ Test(data, refuses_splits_that_make_no_sense)
                  2);
     SAYS(world_err, "only idx:IMAGES,LABELS");
     cr_assert_eq(world_runf("data split --data idx:%s/y.gz,%s/x.gz --parts 2 --out %s/o",
-                            scratch_folder, scratch_folder, scratch_folder), 3);
+                            scratch_folder, scratch_folder, scratch_folder),
+                 3);
     SAYS(world_err, "one label for each");
     scratch_text("file", "");
     cr_assert_eq(split("file/out", "--parts 2"), 3);
@@ -127,8 +128,8 @@ Test(data, inspects_images_and_tables)
     json_t *answer;
 
     make_images();
-    cr_assert_eq(world_runf("data inspect --data idx:%s/x.gz,%s/y.gz", scratch_folder,
-                            scratch_folder), 0);
+    cr_assert_eq(
+        world_runf("data inspect --data idx:%s/x.gz,%s/y.gz", scratch_folder, scratch_folder), 0);
     SAYS(world_out, "examples   50");
     SAYS(world_out, "1 x 2 x 2");
     scratch_text("t.csv", "a,b,y\n1,3,0\n5,3,1\n");

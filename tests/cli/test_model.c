@@ -53,8 +53,8 @@ Test(model, shows_tensors_and_metadata)
     tensor = json_array_get(json_object_get(answer, "tensors"), 0);
     cr_assert_str_eq(json_string_value(json_object_get(tensor, "dtype")), "F32");
     cr_assert_float_eq(json_real_value(json_object_get(tensor, "norm")), 1.41421356, 1e-6);
-    cr_assert_str_eq(json_string_value(json_object_get(json_object_get(answer, "metadata"),
-                                                       "round")), "15");
+    cr_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(answer, "metadata"), "round")), "15");
     json_decref(answer);
 }
 
@@ -91,13 +91,15 @@ Test(model, refuses_headers_that_lie)
     SAYS(world_err, "'a': its bytes do not fit");
     cr_assert_eq(show_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8),
                  3);
-    cr_assert_eq(show_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8),
-                 3);
+    cr_assert_eq(
+        show_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8), 3);
     cr_assert_eq(show_header("{\"a\":{\"dtype\":\"F31\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8),
                  3);
     SAYS(world_err, "type is not known");
     cr_assert_eq(show_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,2],"
-                             "\"data_offsets\":[0,8]}}", 8), 3);
+                             "\"data_offsets\":[0,8]}}",
+                             8),
+                 3);
     SAYS(world_err, "shape is not valid");
     cr_assert_eq(show_header("{\"a\":3}", 8), 3);
     cr_assert_eq(show_header("[]", 8), 3);

@@ -34,7 +34,8 @@ Test(program, keeps_the_contract_of_exit_codes)
 {
     cr_assert_eq(run("privacy epsilon --noise-multiplier 0.95 " PLAN), 0);
     cr_assert_eq(run("privacy calibrate --epsilon 1e-6 --delta 1e-12 --sampling-rate 1 --steps "
-                     "1000000000000"), 1);
+                     "1000000000000"),
+                 1);
     cr_assert_eq(run("privacy epsilon"), 2);
     cr_assert_eq(run("nonsense"), 2);
     cr_assert_eq(run("model show /nowhere/model.safetensors"), 3);

@@ -107,9 +107,9 @@ Test(csv, reads_quotes_line_ends_and_marks)
     struct cn_diag diag;
     struct dataset set;
 
-    cr_assert_eq(load(&set, "\xef\xbb\xbf\"a\"\"b\",y\r\n\"1\",\"x,\ny\"\r\n\n2,z\r\n", "y", NULL,
-                      &diag),
-                 CN_OK);
+    cr_assert_eq(
+        load(&set, "\xef\xbb\xbf\"a\"\"b\",y\r\n\"1\",\"x,\ny\"\r\n\n2,z\r\n", "y", NULL, &diag),
+        CN_OK);
     cr_assert(set.n == 2 && set.classes == 2 && set.y[0] == 0 && set.y[1] == 1);
     dataset_free(&set);
     cr_assert_eq(load(&set, "\"a\"\"b\",y\n1,1", "a\"b", NULL, &diag), CN_OK);

@@ -7,7 +7,7 @@ TestSuite(idx, .init = scratch_make, .fini = scratch_remove);
 #define HAS(text, part) cr_assert(strstr(text, part), "'%s' lacks '%s'", text, part)
 
 /* Three images of 2 x 2, and their labels. */
-static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0,   3, 0,   0, 0, 2,  0,  0,
+static const uint8_t images[] = {0, 0, 8, 3,  0,   0,   0,   3,   0, 0, 0,  2,  0,  0,
                                  0, 2, 0, 51, 102, 153, 204, 255, 0, 1, 10, 20, 30, 40};
 static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1};
 
@@ -72,8 +72,8 @@ Test(idx, tells_gzip_by_content_not_by_name)
 
 Test(idx, loads_images_with_channels)
 {
-    static const uint8_t coloured[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 3,
-                                       0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
+    static const uint8_t coloured[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 3, 0,
+                                       0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
     static const uint8_t one[] = {0, 0, 8, 1, 0, 0, 0, 1, 0};
     struct cn_diag diag;
     struct dataset set;
@@ -130,8 +130,7 @@ Test(idx, names_the_byte_of_a_wrong_magic_number)
     struct cn_diag diag;
     struct dataset set;
 
-    cr_assert_eq(load(&set, "P5 2 2 255\n....", 15, labels, sizeof labels, NULL, &diag),
-                 CN_E_DATA);
+    cr_assert_eq(load(&set, "P5 2 2 255\n....", 15, labels, sizeof labels, NULL, &diag), CN_E_DATA);
     HAS(diag.text, "byte 0: magic number 50352032, expected 00000801");
     cr_assert_eq(load(&set, changed(images, sizeof images, 2, 13), sizeof images, labels,
                       sizeof labels, NULL, &diag),
@@ -226,8 +225,8 @@ Test(idx, allocates_nothing_that_the_file_can_not_hold)
     memcpy(huge, images, sizeof huge);
     memset(huge + 4, 0xff, 12);
     cr_assert_eq(load(&set, huge, sizeof huge, labels, sizeof labels, NULL, &diag), CN_E_TOO_LARGE);
-    cr_assert_eq(idx_load_dataset(&set, scratch_gzip("bomb", huge, sizeof huge),
-                                  scratch_path("y"), NULL, NULL),
+    cr_assert_eq(idx_load_dataset(&set, scratch_gzip("bomb", huge, sizeof huge), scratch_path("y"),
+                                  NULL, NULL),
                  CN_E_TOO_LARGE);
 }
 

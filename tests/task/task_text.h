@@ -9,28 +9,28 @@
 
 #include "task/task.h"
 
-static const char private_text[] = "task: small\n"                                  /* 1 */
-                                   "model:\n"                                       /* 2 */
-                                   "  input: [1, 2, 2]\n"                           /* 3 */
-                                   "  layers:\n"                                    /* 4 */
-                                   "    - {type: flatten}\n"                        /* 5 */
-                                   "    - {type: dense, units: 3}\n"                /* 6 */
+static const char private_text[] = "task: small\n"                                    /* 1 */
+                                   "model:\n"                                         /* 2 */
+                                   "  input: [1, 2, 2]\n"                             /* 3 */
+                                   "  layers:\n"                                      /* 4 */
+                                   "    - {type: flatten}\n"                          /* 5 */
+                                   "    - {type: dense, units: 3}\n"                  /* 6 */
                                    "data: {classes: 3, mean: 0.25, deviation: 0.5}\n" /* 7 */
-                                   "training:\n"                                    /* 8 */
-                                   "  learning_rate: 2\n"                           /* 9 */
-                                   "  steps: 10\n"                                  /* 10 */
-                                   "  batch: 16\n"                                  /* 11 */
-                                   "  sampling_rate: 0.05\n"                        /* 12 */
-                                   "privacy:\n"                                     /* 13 */
-                                   "  unit: example\n"                              /* 14 */
-                                   "  clip_norm: 0.5\n"                             /* 15 */
-                                   "  noise_multiplier: 1.5\n"                      /* 16 */
-                                   "  delta: 1.0e-5\n"                              /* 17 */
-                                   "secure_aggregation: {update_range: 8}\n"        /* 18 */
-                                   "rounds:\n"                                      /* 19 */
-                                   "  count: 4\n"                                   /* 20 */
-                                   "  cohort_min: 3\n"                              /* 21 */
-                                   "  cohort_max: 5\n";                             /* 22 */
+                                   "training:\n"                                      /* 8 */
+                                   "  learning_rate: 2\n"                             /* 9 */
+                                   "  steps: 10\n"                                    /* 10 */
+                                   "  batch: 16\n"                                    /* 11 */
+                                   "  sampling_rate: 0.05\n"                          /* 12 */
+                                   "privacy:\n"                                       /* 13 */
+                                   "  unit: example\n"                                /* 14 */
+                                   "  clip_norm: 0.5\n"                               /* 15 */
+                                   "  noise_multiplier: 1.5\n"                        /* 16 */
+                                   "  delta: 1.0e-5\n"                                /* 17 */
+                                   "secure_aggregation: {update_range: 8}\n"          /* 18 */
+                                   "rounds:\n"                                        /* 19 */
+                                   "  count: 4\n"                                     /* 20 */
+                                   "  cohort_min: 3\n"                                /* 21 */
+                                   "  cohort_max: 5\n";                               /* 22 */
 
 static const char open_text[] = "task: open\n"
                                 "model:\n"

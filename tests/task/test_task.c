@@ -143,7 +143,8 @@ Test(task, refuses_settings_that_contradict_each_other)
     refuses("small", "sm/all", "'task' is a name of letters");
     refuses("[1, 2, 2]", "[2, 2]", "[channels, height, width] for images");
     refuses("units: 3", "units: 4", "the last layer has 4 outputs, 'data.classes' is 3");
-    refuses("steps: 10\n", "steps: 10\n  epochs: 1\n", "t.yaml:11:11: 'steps' and 'epochs' exclude");
+    refuses("steps: 10\n", "steps: 10\n  epochs: 1\n",
+            "t.yaml:11:11: 'steps' and 'epochs' exclude");
     refuses("  steps: 10\n", "", "either 'steps' or 'epochs'");
     refuses("  steps: 10\n", "  epochs: 1\n", "privacy for examples counts steps");
     refuses("  sampling_rate: 0.05\n", "", "'sampling_rate' is missing");
@@ -152,7 +153,8 @@ Test(task, refuses_settings_that_contradict_each_other)
     refuses("  delta: 1.0e-5\n", "", "needs 'delta'");
     refuses("batch: 16\n", "batch: 16\n  weighting: examples\n  examples_max: 5\n",
             "a device's number of examples would be revealed");
-    refuses("{update_range: 8}", "{mode: off, update_range: 8}", "t.yaml:18:28: this version always");
+    refuses("{update_range: 8}", "{mode: off, update_range: 8}",
+            "t.yaml:18:28: this version always");
     refuses("{update_range: 8}", "{update_range: 8, threshold: 4}", "could never be opened");
     refuses("cohort_min: 3", "cohort_min: 6", "'cohort_min' 6 is above 'cohort_max' 5");
     refuses("classes: 3,", "classes: 3, labels: [a, b],", "names 2 classes");
