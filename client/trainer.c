@@ -200,6 +200,8 @@ static enum cn_err run(struct trainer_job *job)
     err = run_model(job, model, stream);
 out:
     random_stream_free(stream);
+    if (model) /* trained minus global is the update: as secret as that */
+        explicit_bzero(model_weights(model), model_params(model) * sizeof(float));
     model_free(model);
     return err;
 }

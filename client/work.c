@@ -216,9 +216,11 @@ static void start_training(struct work *work)
 static enum cn_err encode(void *ctx, uint32_t *vector)
 {
     struct work *work = ctx;
+    enum cn_err err =
+        encode_update(vector, work->job.update, work->job.counters, &work->encoding, &work->random);
 
-    return encode_update(vector, work->job.update, work->job.counters, &work->encoding,
-                         &work->random);
+    trainer_job_clear(&work->job); /* called once: nobody needs the plain update any more */
+    return err;
 }
 
 static enum cn_err spend(void *ctx, uint32_t cohort, uint32_t threshold)
