@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "privacy/ledger_line.h"
 
+#define PLACE_LINES 256u /* one place in so many lines is remembered */
+
 struct ledger {
     int fd;
     int lock_fd;
@@ -19,7 +21,9 @@ struct ledger {
     uint64_t bytes; /* of whole lines in the file */
     uint64_t lines;
     uint8_t head[HASH_BYTES];
-    bool broken; /* what the disk holds is not known any more */
+    bool broken;      /* what the disk holds is not known any more */
+    uint64_t *places; /* [place_room] where line i * PLACE_LINES, from 0, starts in the file */
+    size_t place_room;
     struct ledger_line line;
 };
 
@@ -51,17 +55,32 @@ static enum cn_err cut_back(struct ledger *ledger)
     return CN_E_IO;
 }
 
-/* Puts the line, newline included, on the disk, or nothing of it. After a flush that failed for
+/* Remembers where the line to come starts, if it is one of those. */
+static enum cn_err note_place(struct ledger *ledger)
+{
+    size_t at = (size_t)(ledger->lines / PLACE_LINES);
+
+    if (ledger->lines % PLACE_LINES)
+        return CN_OK;
+    if (at == ledger->place_room) {
+        size_t room = at ? 2 * at : 16;
+        uint64_t *places = realloc(ledger->places, room * sizeof *places);
+
+        if (!places)
+            return CN_E_NOMEM;
+        ledger->places = places;
+        ledger->place_room = room;
+    }
+    ledger->places[at] = ledger->bytes;
+    return CN_OK;
+}
+
+/* Flushes; on failure the file ends at bytes again. After a flush that failed for
  * another reason than space nobody knows what the device will do next: the ledger is then left
  * alone until it is opened, and verified, again. (A line that was cut back may still be there after
  * a power failure: more is then written than was spent, never less.) */
-static enum cn_err store_line(struct ledger *ledger)
+static enum cn_err flush(struct ledger *ledger, enum cn_err err)
 {
-    struct ledger_line *line = &ledger->line;
-    enum cn_err err;
-
-    line->text[line->len] = '\n';
-    err = write_all(ledger->fd, line->text, line->len + 1);
     if (err == CN_OK && fdatasync(ledger->fd) != 0) {
         err = from_errno(errno);
         ledger->broken = err != CN_E_NOSPACE;
@@ -71,15 +90,26 @@ static enum cn_err store_line(struct ledger *ledger)
     return err;
 }
 
+/* Writes the line behind the others; what is not flushed yet lies beyond ledger->bytes. */
+static enum cn_err write_line(struct ledger *ledger, uint64_t sequence,
+                              const uint8_t previous[HASH_BYTES])
+{
+    struct ledger_line *line = &ledger->line;
+
+    line->entry.sequence = sequence;
+    memcpy(line->previous, previous, HASH_BYTES);
+    ledger_line_clean(line->entry.reason, sizeof line->entry.reason);
+    CN_TRY(ledger_line_make(line, ledger->key));
+    line->text[line->len] = '\n';
+    return write_all(ledger->fd, line->text, line->len + 1);
+}
+
 static enum cn_err append_copy(struct ledger *ledger)
 {
     struct ledger_line *line = &ledger->line;
 
-    line->entry.sequence = ledger->lines;
-    memcpy(line->previous, ledger->head, HASH_BYTES);
-    ledger_line_clean(line->entry.reason, sizeof line->entry.reason);
-    CN_TRY(ledger_line_make(line, ledger->key));
-    CN_TRY(store_line(ledger));
+    CN_TRY(note_place(ledger));
+    CN_TRY(flush(ledger, write_line(ledger, ledger->lines, ledger->head)));
     ledger_line_hash(ledger->head, line);
     ledger->bytes += line->len + 1;
     ledger->lines++;
@@ -93,6 +123,78 @@ enum cn_err ledger_append(struct ledger *ledger, struct ledger_entry *entry)
     ledger->line.entry = *entry;
     CN_TRY(append_copy(ledger));
     entry->sequence = ledger->line.entry.sequence;
+    return CN_OK;
+}
+
+/* The ledger as it was before a batch. */
+struct batch {
+    uint64_t lines, bytes;
+    uint8_t head[HASH_BYTES];
+};
+
+static enum cn_err append_batch(struct ledger *ledger, struct ledger_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CN_TRY(note_place(ledger));
+        ledger->line.entry = entries[i];
+        CN_TRY(write_line(ledger, ledger->lines, ledger->head));
+        entries[i].sequence = ledger->lines;
+        ledger_line_hash(ledger->head, &ledger->line);
+        ledger->bytes += ledger->line.len + 1;
+        ledger->lines++;
+    }
+    return CN_OK;
+}
+
+enum cn_err ledger_append_all(struct ledger *ledger, struct ledger_entry *entries, size_t count)
+{
+    struct batch before = {.lines = ledger->lines, .bytes = ledger->bytes};
+    enum cn_err err;
+
+    if (ledger->broken)
+        return CN_E_STATE;
+    if (count > LEDGER_BATCH_MAX)
+        return CN_E_TOO_LARGE;
+    memcpy(before.head, ledger->head, HASH_BYTES);
+    err = append_batch(ledger, entries, count);
+    if (err == CN_OK && count > 0 && fdatasync(ledger->fd) != 0) {
+        err = from_errno(errno);
+        ledger->broken = err != CN_E_NOSPACE;
+    }
+    if (err == CN_OK)
+        return CN_OK;
+    ledger->lines = before.lines;
+    ledger->bytes = before.bytes;
+    memcpy(ledger->head, before.head, HASH_BYTES);
+    CN_IGNORE(cut_back(ledger));
+    return err;
+}
+
+static enum cn_err read_line_at(struct ledger_line *line, int fd, uint64_t *place)
+{
+    ssize_t got = pread(fd, line->text, LEDGER_LINE_MAX, (off_t)*place);
+    const char *newline = got > 0 ? memchr(line->text, '\n', (size_t)got) : NULL;
+
+    if (!newline)
+        return CN_E_IO;
+    line->len = (size_t)(newline - line->text);
+    *place += line->len + 1;
+    return CN_OK;
+}
+
+enum cn_err ledger_head_at(const struct ledger *ledger, uint64_t count, uint8_t head[HASH_BYTES])
+{
+    struct ledger_line line;
+    uint64_t at, place;
+
+    memset(head, 0, HASH_BYTES);
+    if (count == 0 || count > ledger->lines)
+        return CN_E_NOT_FOUND;
+    at = (count - 1) / PLACE_LINES;
+    place = ledger->places[at];
+    for (uint64_t n = at * PLACE_LINES; n < count; n++)
+        CN_TRY(read_line_at(&line, ledger->fd, &place));
+    ledger_line_hash(head, &line);
     return CN_OK;
 }
 
@@ -155,16 +257,34 @@ static enum cn_err sync_folder_of(const char *path)
     return cn_folder_sync(folder);
 }
 
+struct places {
+    struct ledger *ledger;
+    const struct ledger_summary *summary; /* filled as the reading goes on */
+};
+
+/* Sees line n when the summary has counted it: the next one starts behind it. */
+static enum cn_err see_place(void *ctx, const struct ledger_entry *entry)
+{
+    const struct places *seen = ctx;
+
+    (void)entry;
+    seen->ledger->lines = seen->summary->lines;
+    seen->ledger->bytes = seen->summary->bytes;
+    return note_place(seen->ledger);
+}
+
 /* Verifies what is there; a file without a whole line is a new ledger. */
 static enum cn_err verify(struct ledger *ledger, const char *path, struct ledger_summary *summary,
                           struct cn_diag *diag)
 {
     uint8_t public_key[SIGN_PUBLIC_BYTES];
-    struct ledger_reading reading = {.public_key = public_key};
+    struct places seen = {ledger, summary};
+    struct ledger_reading reading = {.public_key = public_key, .visit = see_place, .ctx = &seen};
     struct cn_diag words;
     enum cn_err err;
 
     cn_diag_clear(&words);
+    CN_TRY(note_place(ledger));
     sign_key_public(ledger->key, public_key);
     err = ledger_read_as(path, &reading, summary, &words);
     if (err == CN_E_TAMPERED && summary->fault == LEDGER_EMPTY)
@@ -245,5 +365,6 @@ void ledger_close(struct ledger *ledger)
         close(ledger->fd);
     if (ledger->lock_fd >= 0)
         close(ledger->lock_fd);
+    free(ledger->places);
     free(ledger);
 }

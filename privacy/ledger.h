@@ -27,6 +27,10 @@
 #define LEDGER_UNIT_MAX 16
 #define LEDGER_REASON_MAX 160
 #define LEDGER_TASK_ID_BYTES 16
+#define LEDGER_DEVICE_BYTES 16
+#define LEDGER_PLACEMENT_MAX 16
+#define LEDGER_COUNT_MAX ((uint64_t)1 << 53)
+#define LEDGER_BATCH_MAX 65536u
 
 /* Texts are UTF-8 without control characters, zero-terminated. A field that is empty or all zero is
  * left out of the line; kind and time are always there. */
@@ -34,7 +38,9 @@ struct ledger_entry {
     uint64_t sequence;          /* 0 for the first line; set by ledger_append */
     int64_t time_s;             /* seconds since 1970 UTC, >= 0 */
     char kind[LEDGER_KIND_MAX]; /* a-z and _: "opened" "recovered" "joined" "task_submitted"
-                                   "round_opened" "round_published" "round_abandoned" "spent" ... */
+                                   "round_opened" "round_published" "round_abandoned" "spent"
+                                   "receipt" "participation" (receipt.h) "checkpoint"
+                                   (checkpoint.h) ... */
     char task[LEDGER_NAME_MAX];
     uint8_t task_id[LEDGER_TASK_ID_BYTES];
     uint32_t round;   /* from 1 */
@@ -50,6 +56,13 @@ struct ledger_entry {
                                     aggregator's line for the same round and attempt */
     uint8_t roster[HASH_BYTES];  /* of the survivors, on the aggregator's lines */
     uint8_t model[HASH_BYTES];   /* blob address of the model that a round published */
+    char placement[LEDGER_PLACEMENT_MAX]; /* who adds the noise: "local" "central" "distributed" */
+    /* Evidence, signed by the other side (receipt.h, checkpoint.h): */
+    uint8_t device[LEDGER_DEVICE_BYTES]; /* whom it is about */
+    uint64_t count;                      /* lines of the other side's ledger ... */
+    uint8_t head[HASH_BYTES];            /* ... and its head after so many, up to 2^53 */
+    uint8_t signer[SIGN_PUBLIC_BYTES];   /* whose signature it is */
+    uint8_t evidence[SIGN_BYTES];
     char reason[LEDGER_REASON_MAX];
     /* On the first line ("opened") only: */
     char owner[LEDGER_NAME_MAX];
@@ -85,6 +98,16 @@ enum cn_err ledger_open(struct ledger **ledger, const char *path, const struct s
  * (CN_E_STATE from then on: open it again). */
 enum cn_err ledger_append(struct ledger *ledger, struct ledger_entry *entry);
 
+/* Adds lines under one flush: all of them are on the disk when it returns CN_OK, and none counts
+ * before. For many signatures that come in together. count up to LEDGER_BATCH_MAX; errors as
+ * ledger_append, CN_E_TOO_LARGE; on failure the file is cut back to what it was. */
+enum cn_err ledger_append_all(struct ledger *ledger, struct ledger_entry *entries, size_t count);
+
+/* Gives the head as it was after count lines: what an earlier checkpoint must have said. Reads at
+ * most 256 lines of the file. CN_E_NOT_FOUND when the ledger never had so many lines, or count
+ * is 0; CN_E_IO. */
+enum cn_err ledger_head_at(const struct ledger *ledger, uint64_t count, uint8_t head[HASH_BYTES]);
+
 /* Gives the hash of the last line and the count of lines. head may be NULL, count too. */
 void ledger_head(const struct ledger *ledger, uint8_t head[HASH_BYTES], uint64_t *count);
 
@@ -101,7 +124,8 @@ void ledger_close(struct ledger *ledger);
     X(SWAPPED,   "the line is out of its order or doubled") \
     X(FOREIGN,   "the line is signed properly but belongs to another ledger") \
     X(TRUNCATED, "lines that were there before are missing at the end") \
-    X(OTHER_KEY, "the ledger belongs to another key")
+    X(OTHER_KEY, "the ledger belongs to another key") \
+    X(FORKED,    "the owner signed another line in this place before: this copy is a fork")
 /* clang-format on */
 
 enum ledger_fault {
@@ -132,14 +156,21 @@ struct ledger_summary {
 /* Sees one entry, valid during the call. Anything but CN_OK stops the reading and is returned. */
 typedef enum cn_err (*ledger_visit)(void *ctx, const struct ledger_entry *entry);
 
+/* A head that the owner signed, or that was computed from the file, earlier. */
+struct ledger_mark {
+    uint64_t count; /* lines there were, >= 1 */
+    uint8_t head[HASH_BYTES];
+};
+
 struct ledger_reading {
     ledger_visit visit; /* may be NULL */
     void *ctx;
     bool every_signature; /* else only those that vouch for all the others: see ledger_read */
     /* What is known from elsewhere, e.g. a receipt or an earlier reading: */
-    const uint8_t *public_key; /* [SIGN_PUBLIC_BYTES] the owner's; NULL: any */
-    const uint8_t *head;       /* [HASH_BYTES] the head after line count; NULL: not known */
-    uint64_t count;
+    const uint8_t *public_key;       /* [SIGN_PUBLIC_BYTES] the owner's; NULL: any */
+    const struct ledger_mark *marks; /* [mark_count] heads as they were seen earlier, by rising
+                                        count; NULL: none */
+    size_t mark_count;
 };
 
 /* Verifies the ledger line by line, in 64 KiB of memory, and shows each entry to visit (NULL: to
@@ -150,7 +181,8 @@ struct ledger_reading {
  * fault to name it. A torn last line is no fault: see torn_bytes.
  *
  * CN_E_TAMPERED with summary->fault, summary->bad_line and diag set; CN_E_NOT_FOUND, CN_E_IO.
- * summary is always filled with what did verify; it may not be NULL. */
+ * summary is always filled with what did verify, line by line while visit sees them; it may not be
+ * NULL. */
 enum cn_err ledger_read(const char *path, ledger_visit visit, void *ctx,
                         struct ledger_summary *summary, struct cn_diag *diag);
 

@@ -15,7 +15,7 @@
 
 #include "base/text.h"
 
-enum field_kind { TEXT, BYTES, COUNT, EVENT, DELTA };
+enum field_kind { TEXT, BYTES, COUNT, TOTAL, EVENT, DELTA };
 
 struct field {
     const char *key;
@@ -44,6 +44,12 @@ static const struct field fields[] = {
     {"binding", BYTES, AT(binding)},
     {"roster", BYTES, AT(roster)},
     {"model", BYTES, AT(model)},
+    {"placement", TEXT, AT(placement)},
+    {"device", BYTES, AT(device)},
+    {"count", TOTAL, AT(count)},
+    {"head", BYTES, AT(head)},
+    {"signer", BYTES, AT(signer)},
+    {"evidence", BYTES, AT(evidence)},
     {"reason", TEXT, AT(reason)},
 };
 
@@ -143,6 +149,11 @@ static void put_field(struct writer *w, const struct field *field, const struct 
 
         memcpy(&count, at, sizeof count);
         put(w, ",\"%s\":%lu", field->key, (unsigned long)count);
+    } else if (field->kind == TOTAL && !is_zero(at, field->size)) {
+        uint64_t total;
+
+        memcpy(&total, at, sizeof total);
+        put(w, ",\"%s\":%llu", field->key, (unsigned long long)total);
     } else if (field->kind == TEXT && at[0]) {
         put_text(w, field->key, (const char *)at);
     } else if (field->kind == BYTES && !is_zero(at, field->size)) {
@@ -204,7 +215,8 @@ static enum cn_err entry_check(const struct ledger_entry *entry)
             return CN_E_CONFIG;
     }
     if (!is_word(entry->kind) || !opening_ok(entry) || entry->time_s < 0 ||
-        entry->sequence > INT64_MAX || !(entry->delta >= 0 && entry->delta < 1))
+        entry->sequence > INT64_MAX || entry->count > LEDGER_COUNT_MAX ||
+        !(entry->delta >= 0 && entry->delta < 1))
         return CN_E_CONFIG;
     return entry->has_event ? accountant_event_check(&entry->event) : CN_OK;
 }
@@ -318,6 +330,10 @@ static enum cn_err read_field(struct ledger_entry *entry, const struct field *fi
             return CN_E_PARSE;
         count = (uint32_t)integer;
         memcpy(at, &count, sizeof count);
+        return CN_OK;
+    case TOTAL:
+        CN_TRY(read_integer(&integer, object, field->key));
+        memcpy(at, &integer, sizeof integer); /* never negative */
         return CN_OK;
     }
     return CN_E_PARSE;

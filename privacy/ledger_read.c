@@ -24,6 +24,7 @@ struct scan {
     const struct ledger_reading *reading;
     struct ledger_summary *summary;
     struct lines *lines;
+    size_t marks_seen;            /* of reading->marks */
     struct ledger_summary before; /* the summary without the last line */
     struct ledger_line last;      /* the last line that fitted */
     struct ledger_line now;       /* the line that is looked at */
@@ -168,6 +169,24 @@ static void accept(struct scan *scan)
     memcpy(&scan->last, &scan->now, offsetof(struct ledger_line, text) + scan->now.len);
 }
 
+/* The head that was seen earlier after so many lines must be the head now. */
+static enum cn_err check_marks(struct scan *scan)
+{
+    const struct ledger_reading *reading = scan->reading;
+    const struct ledger_summary *summary = scan->summary;
+
+    while (scan->marks_seen < reading->mark_count) {
+        const struct ledger_mark *mark = &reading->marks[scan->marks_seen];
+
+        if (mark->count > summary->lines)
+            return CN_OK;
+        if (mark->count < summary->lines || memcmp(mark->head, summary->head, HASH_BYTES) != 0)
+            return fault_at_last(scan, LEDGER_FORKED);
+        scan->marks_seen++;
+    }
+    return CN_OK;
+}
+
 static enum cn_err check_line(struct scan *scan, const char *text, size_t len)
 {
     const struct ledger_reading *reading = scan->reading;
@@ -183,9 +202,7 @@ static enum cn_err check_line(struct scan *scan, const char *text, size_t len)
     else if (reading->every_signature && !signature_ok(scan, &scan->now))
         return fault_at(scan, LEDGER_CHANGED, summary->lines + 1);
     accept(scan);
-    if (reading->head && summary->lines == reading->count &&
-        memcmp(reading->head, summary->head, HASH_BYTES) != 0)
-        return fault_at_last(scan, LEDGER_FOREIGN);
+    CN_TRY(check_marks(scan));
     return reading->visit ? reading->visit(reading->ctx, &scan->now.entry) : CN_OK;
 }
 
@@ -210,7 +227,7 @@ static enum cn_err check_end(struct scan *scan, size_t torn)
         return fault_at(scan, may_be_torn(scan->lines, torn) ? LEDGER_EMPTY : LEDGER_MALFORMED, 1);
     if (summary->lines > 1 && !reading->every_signature && !signature_ok(scan, &scan->last))
         return fault_at_last(scan, LEDGER_CHANGED);
-    if (reading->head && summary->lines < reading->count)
+    if (scan->marks_seen < reading->mark_count)
         return fault_at(scan, LEDGER_TRUNCATED, summary->lines + 1);
     return CN_OK;
 }

@@ -173,10 +173,10 @@ Test(ledger_read, names_a_doubled_line)
 Test(ledger_read, knows_that_lines_are_missing_at_the_end_if_told_the_head)
 {
     struct ledger_summary summary = expect_as((struct ledger_reading){0}, LEDGER_NONE, 0);
-    uint8_t head[HASH_BYTES];
-    struct ledger_reading reading = {.head = head, .count = summary.lines};
+    struct ledger_mark mark = {.count = summary.lines};
+    struct ledger_reading reading = {.marks = &mark, .mark_count = 1};
 
-    memcpy(head, summary.head, sizeof head);
+    memcpy(mark.head, summary.head, sizeof mark.head);
     expect_as(reading, LEDGER_NONE, 0);
     remove_line(LINES - 1);
     put();
@@ -190,10 +190,10 @@ Test(ledger_read, knows_that_lines_are_missing_at_the_end_if_told_the_head)
 Test(ledger_read, knows_a_history_that_was_written_anew)
 {
     struct ledger_summary summary = expect_as((struct ledger_reading){0}, LEDGER_NONE, 0);
-    uint8_t head[HASH_BYTES];
-    struct ledger_reading reading = {.head = head, .count = summary.lines};
+    struct ledger_mark mark = {.count = summary.lines};
+    struct ledger_reading reading = {.marks = &mark, .mark_count = 1};
 
-    memcpy(head, summary.head, sizeof head);
+    memcpy(mark.head, summary.head, sizeof mark.head);
     fixture_put("", 0);
     struct ledger *ledger = fixture_open();
     for (uint32_t n = 1; n < LINES + 3; n++) {
@@ -204,7 +204,7 @@ Test(ledger_read, knows_a_history_that_was_written_anew)
     }
     ledger_close(ledger);
     expect(LEDGER_NONE, 0);
-    expect_as(reading, LEDGER_FOREIGN, LINES);
+    expect_as(reading, LEDGER_FORKED, LINES);
 }
 
 Test(ledger_read, names_a_line_of_another_history_of_the_same_owner)
