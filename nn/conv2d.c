@@ -77,8 +77,8 @@ static enum cn_err conv2d_plan(struct layer *layer, struct model *model)
     size_t count = layer->weight_count + layer->bias_count;
 
     layer->way = cheapest(&p, model->batch_max);
-    CN_TRY(model_floats(model, &layer->packed, layer->weight_count, 1));
-    CN_TRY(model_floats(model, &layer->packed_back, layer->weight_count, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed, layer->weight_count, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed_back, layer->weight_count, 1));
     CN_TRY(model_floats(model, &layer->sum, count, 1));
     if (layer->way == NORM_KEEP)
         CN_TRY(model_floats(model, &layer->kept, count, model->batch_max));
@@ -100,6 +100,11 @@ static void conv2d_prepare(struct layer *layer, const struct model *model)
     for (uint32_t f = 0; f < layer->spec.filters; f++)
         model->kernels->transpose(layer->packed_back + f * k, weights + f * k, channels, taps);
     model->kernels->transpose(layer->packed, layer->packed_back, layer->spec.filters, k);
+}
+
+static void conv2d_begin(struct layer *layer, const struct model *model)
+{
+    (void)model;
     memset(layer->sum, 0, (layer->weight_count + layer->bias_count) * sizeof *layer->sum);
 }
 
@@ -282,6 +287,7 @@ const struct layer_ops conv2d_ops = {
     .infer = conv2d_infer,
     .plan = conv2d_plan,
     .prepare = conv2d_prepare,
+    .begin = conv2d_begin,
     .forward = conv2d_forward,
     .backward = conv2d_backward,
     .norms = conv2d_norms,

@@ -64,8 +64,8 @@ static enum cn_err grouped_plan(struct layer *layer, struct model *model)
     struct plan p = plan_of(layer);
 
     layer->way = p.count <= KEEP_FLOATS_MAX / model->batch_max ? NORM_KEEP : NORM_TWICE;
-    CN_TRY(model_floats(model, &layer->packed, layer->weight_count, 1));
-    CN_TRY(model_floats(model, &layer->packed_back, layer->weight_count, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed, layer->weight_count, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed_back, layer->weight_count, 1));
     CN_TRY(model_floats(model, &layer->sum, p.count, 1));
     if (layer->way == NORM_KEEP)
         CN_TRY(model_floats(model, &layer->kept, p.count, model->batch_max));
@@ -84,7 +84,12 @@ static void grouped_prepare(struct layer *layer, const struct model *model)
     for (size_t g = 0; g < p.groups; g++)
         model->kernels->transpose(layer->packed + g * p.k * p.fg,
                                   layer->packed_back + g * p.k * p.fg, p.fg, p.k);
-    memset(layer->sum, 0, p.count * sizeof *layer->sum);
+}
+
+static void grouped_begin(struct layer *layer, const struct model *model)
+{
+    (void)model;
+    memset(layer->sum, 0, (layer->weight_count + layer->bias_count) * sizeof *layer->sum);
 }
 
 /* Gives the patches [places, K] of group g of example b, in scratch behind the group's image. */
@@ -223,6 +228,7 @@ const struct layer_ops conv2d_groups_ops = {
     .infer = grouped_infer,
     .plan = grouped_plan,
     .prepare = grouped_prepare,
+    .begin = grouped_begin,
     .forward = grouped_forward,
     .backward = grouped_backward,
     .norms = grouped_norms,

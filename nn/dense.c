@@ -26,7 +26,7 @@ static enum cn_err dense_infer(struct layer *layer, struct cn_diag *diag)
 
 static enum cn_err dense_plan(struct layer *layer, struct model *model)
 {
-    return model_floats(model, &layer->packed, layer->weight_count, 1);
+    return model_shared_floats(model, &layer->packed, layer->weight_count, 1);
 }
 
 static void dense_prepare(struct layer *layer, const struct model *model)

@@ -37,8 +37,16 @@ static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
     [LAYER_RMS_NORM] = &rms_norm_ops,
     [LAYER_GROUP_NORM] = &group_norm_ops,
     [LAYER_RESIDUAL] = &residual_ops,
+    [LAYER_EMBEDDING] = &embedding_ops,
+    [LAYER_POSITION] = &position_ops,
+    [LAYER_SLICE] = &slice_ops,
+    [LAYER_LSTM] = &lstm_ops,
+    [LAYER_GRU] = &gru_ops,
+    [LAYER_ATTENTION] = &attention_ops,
+    [LAYER_ENCODER] = &encoder_ops,
+    [LAYER_DECODER] = &decoder_ops,
 };
-_Static_assert(LAYER_KIND_COUNT == 19, "every kind has its operations above");
+_Static_assert(LAYER_KIND_COUNT == 27, "every kind has its operations above");
 
 const struct layer_ops *layer_ops_of(enum layer_kind kind)
 {
@@ -93,6 +101,17 @@ enum cn_err model_floats(struct model *model, float **out, size_t a, size_t b)
         return CN_E_NOMEM;
     *out = cn_arena_alloc(&model->arena, count, sizeof **out);
     return *out ? CN_OK : CN_E_NOMEM;
+}
+
+enum cn_err model_shared_floats(struct model *model, float **out, size_t a, size_t b)
+{
+    CN_ASSERT(model->shared_count < MODEL_SHARED_MAX);
+    if (model->primary)
+        *out = model->primary->shared[model->shared_count];
+    else
+        CN_TRY(model_floats(model, out, a, b));
+    model->shared[model->shared_count++] = *out;
+    return CN_OK;
 }
 
 void model_claim_scratch(struct model *model, size_t count)
@@ -316,7 +335,7 @@ static enum cn_err plan_layer(struct model *model, struct layer *layer, const st
 
 static enum cn_err plan(struct model *model)
 {
-    CN_TRY(model_floats(model, &model->weights, model->d, 1));
+    CN_TRY(model_shared_floats(model, &model->weights, model->d, 1));
     CN_TRY(model_floats(model, &model->factors, model->batch_max, 1));
     CN_TRY(model_floats(model, &model->layers[0].x, model->batch_max, shape_count(model->in)));
     model->squares = cn_arena_alloc(&model->arena, model->batch_max, sizeof *model->squares);
@@ -328,23 +347,32 @@ static enum cn_err plan(struct model *model)
     return model_floats(model, &model->scratch, model->scratch_count, 1);
 }
 
-enum cn_err model_new(struct model **out, const struct model_spec *spec, uint32_t batch_max,
-                      struct cn_diag *diag)
+static enum cn_err keep_spec(struct model *model, const struct model_spec *spec)
 {
-    struct model *model;
+    struct model_spec *own = cn_arena_alloc(&model->arena, 1, sizeof *own);
+
+    if (!own)
+        return CN_E_NOMEM;
+    *own = *spec;
+    model->spec = own;
+    return CN_OK;
+}
+
+/* A model of its own, or a replica of primary. */
+static enum cn_err model_build(struct model **out, const struct model_spec *spec,
+                               uint32_t batch_max, const struct model *primary,
+                               struct cn_diag *diag)
+{
+    struct model *model = calloc(1, sizeof *model);
     enum cn_err err;
 
     *out = NULL;
-    if (batch_max > MODEL_BATCH_MAX) {
-        cn_diag_set(diag, NULL, 0, 0, "micro-batches of %u examples; at most %u are possible",
-                    batch_max, MODEL_BATCH_MAX);
-        return CN_E_CONFIG;
-    }
-    model = calloc(1, sizeof *model);
     if (!model)
         return CN_E_NOMEM;
     cn_arena_init(&model->arena, MODEL_BYTES_MAX);
-    model->kernels = kernels_best();
+    model->kernels = primary ? primary->kernels : kernels_best();
+    model->primary = primary;
+    CN_TRY_OUT(err, keep_spec(model, spec));
     CN_TRY_OUT(err, infer(model, spec, diag));
     CN_TRY_OUT(err, check_ends(model, diag));
     model->batch_max = batch_max == MODEL_BATCH_AUTO ? batch_auto(model) : batch_max;
@@ -356,6 +384,28 @@ out:
         cn_diag_set(diag, NULL, 0, 0, "not enough memory for a model of %zu parameters", model->d);
     model_free(model);
     return err;
+}
+
+enum cn_err model_new(struct model **out, const struct model_spec *spec, uint32_t batch_max,
+                      struct cn_diag *diag)
+{
+    *out = NULL;
+    if (batch_max > MODEL_BATCH_MAX) {
+        cn_diag_set(diag, NULL, 0, 0, "micro-batches of %u examples; at most %u are possible",
+                    batch_max, MODEL_BATCH_MAX);
+        return CN_E_CONFIG;
+    }
+    return model_build(out, spec, batch_max, NULL, diag);
+}
+
+enum cn_err model_replica(struct model **out, const struct model *primary)
+{
+    return model_build(out, primary->spec, primary->batch_max, primary, NULL);
+}
+
+void model_follow(struct model *replica)
+{
+    replica->smoothing = replica->primary->smoothing;
 }
 
 void model_free(struct model *model)
@@ -459,9 +509,14 @@ void model_put_example(struct model *model, uint32_t b, const float *x)
 
 void model_prepare(struct model *model)
 {
-    for (uint32_t i = 0; i < model->layer_count; i++)
-        if (model->layers[i].ops->prepare)
-            model->layers[i].ops->prepare(&model->layers[i], model);
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        struct layer *layer = &model->layers[i];
+
+        if (layer->ops->prepare && !model->prepared && !model->primary)
+            layer->ops->prepare(layer, model);
+        if (layer->ops->begin)
+            layer->ops->begin(layer, model);
+    }
 }
 
 const float *model_run(struct model *model, uint32_t n)

@@ -18,6 +18,7 @@
 #define MODEL_FEATURES_MAX ((uint64_t)1 << 24) /* of one activation of one example */
 #define MODEL_KERNEL_MAX 1024u
 #define SHAPE_TEXT_MAX 48
+#define MODEL_SHARED_MAX (4 * MODEL_LAYERS_MAX + 1)
 
 struct shape {
     uint32_t channels, height, width;
@@ -69,8 +70,10 @@ struct layer_ops {
     enum cn_err (*infer)(struct layer *layer, struct cn_diag *diag);
     /* Takes what it needs from the model's arena and claims scratch. */
     enum cn_err (*plan)(struct layer *layer, struct model *model);
-    /* Before any forward with new weights, and before sums start from zero. */
+    /* Before any forward with new weights: packs them. A replica has them from its primary. */
     void (*prepare)(struct layer *layer, const struct model *model);
+    /* Before its own sum of gradients starts from zero. */
+    void (*begin)(struct layer *layer, const struct model *model);
     void (*forward)(struct layer *layer, struct model *model, uint32_t n);
     /* dx from dy; dx and dy are there. */
     void (*backward)(struct layer *layer, struct model *model, uint32_t n);
@@ -86,6 +89,11 @@ struct layer_ops {
 
 struct model {
     struct cn_arena arena;
+    const struct model *primary;     /* of a replica: whose weights it uses; else NULL */
+    const struct model_spec *spec;   /* in the arena */
+    float *shared[MODEL_SHARED_MAX]; /* what replicas use too, in the order of allocation */
+    uint32_t shared_count;
+    bool prepared; /* the weights are packed already; prepare would be wasted */
     const struct kernels *kernels;
     struct layer layers[MODEL_LAYERS_MAX];
     uint32_t layer_count;
@@ -111,7 +119,8 @@ struct model {
 extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_ops, relu_ops,
     tanh_ops, flatten_ops, leaky_relu_ops, gelu_ops, silu_ops, sigmoid_ops, softmax_ops,
     global_average_pool_ops, dropout_ops, layer_norm_ops, rms_norm_ops, group_norm_ops,
-    residual_ops;
+    residual_ops, embedding_ops, position_ops, slice_ops, lstm_ops, gru_ops, attention_ops,
+    encoder_ops, decoder_ops;
 /* conv2d with more than one group */
 extern const struct layer_ops conv2d_groups_ops;
 
@@ -139,6 +148,18 @@ __attribute__((format(printf, 4, 5))) enum cn_err layer_fault(const struct layer
 /* Allocates a * b zeroed floats in the model's arena. */
 enum cn_err model_floats(struct model *model, float **out, size_t a, size_t b);
 
+/* The same for what follows from the weights alone: a replica gets its primary's. */
+enum cn_err model_shared_floats(struct model *model, float **out, size_t a, size_t b);
+
+/* Builds a second model for another thread: the primary's shapes, weights and packed weights, with
+ * activations, gradients and scratch of its own. The primary must outlive it, be prepared by
+ * model_prepare before the replica runs, and keep its weights until the replica is done. Returns
+ * ownership, to model_free. CN_E_NOMEM. */
+enum cn_err model_replica(struct model **out, const struct model *primary);
+
+/* Gives a replica the settings of a training (label smoothing and the like) of its primary. */
+void model_follow(struct model *replica);
+
 /* Makes sure that scratch will hold count floats. */
 void model_claim_scratch(struct model *model, size_t count);
 
@@ -148,7 +169,7 @@ void model_put_example(struct model *model, uint32_t b, const float *x);
 /* Adds to the dy of a layer what the residual layers that read its output hand back. */
 void model_add_residuals(struct model *model, const struct layer *source, uint32_t n);
 
-/* Runs prepare of all layers; call after the weights may have changed. */
+/* Runs prepare and begin of all layers; call after the weights may have changed. */
 void model_prepare(struct model *model);
 
 /* Runs n examples, which were put, through all layers; gives the logits [n, outputs]. */

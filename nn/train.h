@@ -3,8 +3,8 @@
  *
  * This file knows how to clip per example and calls back with the clipped sum; it does not know
  * what the call-back adds or why. Everything random comes from the generator handed in, so a seed
- * gives the same bits on the same machine; under differential privacy hand in a cryptographic
- * one, because the secrecy of the samples is part of the guarantee. */
+ * and a number of threads give the same bits on the same machine; under differential privacy hand
+ * in a cryptographic one, because the secrecy of the samples is part of the guarantee. */
 #ifndef CAIRN_NN_TRAIN_H
 #define CAIRN_NN_TRAIN_H
 
@@ -18,6 +18,7 @@
 #include "data/dataset.h"
 #include "nn/model.h"
 #include "nn/optimiser.h"
+#include "nn/team.h"
 
 #define TRAIN_STEPS_MAX 100000000u
 
@@ -38,9 +39,13 @@ struct train_options {
     uint32_t epochs;        /* either epochs or steps */
     uint32_t steps;         /* batches; with shuffled batches a new epoch starts as needed */
     double sampling_rate;   /* Poisson batches: each example with this probability; batch unused */
+    uint32_t threads;       /* that share each batch, at most TEAM_THREADS_MAX; 0: one */
     uint32_t batch_limit; /* Poisson: a batch of more examples ends the training, CN_E_TOO_LARGE */
     double clip_norm;     /* per example, L2 */
+    bool clip_per_layer;  /* each layer's share of the gradient by itself, see gradient.h */
     uint32_t expected_batch; /* divide by this constant and not by the batch's own size */
+    uint32_t round;          /* with rounds: this training is the round-th, from 0, of so many */
+    uint32_t rounds;         /* alike, which the schedule spans; 0: the schedule is this one's */
     train_noise_fn noise;    /* needs clip_norm and expected_batch */
     void *noise_ctx;
     train_progress_fn progress;
@@ -61,6 +66,26 @@ struct train_result {
  * option's name in diag. */
 enum cn_err train_check(uint32_t *steps, const struct train_options *options, size_t n,
                         struct cn_diag *diag);
+
+/* A training under way, for callers that look at it between steps. */
+struct train;
+
+/* Starts a training of the model's weights, in place. Everything is borrowed until train_free but
+ * options, which are copied. Returns ownership, to train_free. Errors as of train_run's inputs. */
+enum cn_err train_new(struct train **out, struct model *model, const struct dataset *data,
+                      const struct train_options *options, const struct cn_random *random);
+
+/* Frees it; the model keeps its weights. NULL is allowed. */
+void train_free(struct train *train);
+
+/* Makes one step. Errors as of train_run while it runs; after one, only train_free is allowed. */
+enum cn_err train_step(struct train *train);
+
+/* The steps of the whole training; it has ended when train_result_of says as many. */
+uint32_t train_steps(const struct train *train);
+
+/* What was seen up to now. */
+struct train_result train_result_of(const struct train *train);
 
 /* Trains the model's weights in place.
  *
