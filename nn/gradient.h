@@ -9,6 +9,7 @@
 #ifndef CAIRN_NN_GRADIENT_H
 #define CAIRN_NN_GRADIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -26,13 +27,28 @@ struct gradient_batch {
 /* What was seen along the way. These are NOT private: under differential privacy they must not
  * leave the device. */
 struct gradient_seen {
-    double loss; /* summed over the examples, natural logarithm */
-    uint64_t correct;
-    uint64_t n;
+    double loss;      /* summed over the examples, natural logarithm */
+    uint64_t correct; /* of counted: hits of the largest logit, or of the right side of 1/2 */
+    uint64_t n;       /* examples */
+    uint64_t counted; /* targets that were not ignored: positions, outputs; n for one class each */
 };
 
-/* Checks that data fits the model: CN_E_SHAPE with both shapes in diag, or CN_E_DATA when it has
- * more classes than the model has outputs or a label is none of the model's. */
+/* How gradients are clipped. */
+struct gradient_clip {
+    double norm;          /* flat: of the whole gradient, above 0 */
+    bool per_layer;       /* each layer with weights by itself; a block counts its layers singly */
+    const double *bounds; /* [gradient_clip_layers], each above 0; NULL: norm / sqrt(layers), so
+                             that the whole stays within norm. With bounds, the whole stays within
+                             the root of their squares' sum */
+};
+
+/* Layers that have weights and are not frozen. */
+uint32_t gradient_clip_layers(const struct model *model);
+
+
+/* Checks that data fits the model and its loss: CN_E_SHAPE with both shapes in diag (of examples,
+ * of targets), or CN_E_DATA when it has more classes than the model has outputs, a label is none of
+ * the model's, a token is none of the vocabulary, or a real target is not finite. */
 enum cn_err gradient_check(const struct model *model, const struct dataset *data,
                            struct cn_diag *diag);
 
@@ -60,5 +76,10 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
 enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
                                  const struct gradient_batch *batch, double clip_norm,
                                  double *norms);
+
+/* The same with all the ways of clipping: flat, or per layer. norms are of the whole gradient. */
+enum cn_err gradient_add_clipped_with(struct model *model, float *sum, struct gradient_seen *seen,
+                                      const struct gradient_batch *batch,
+                                      const struct gradient_clip *clip, double *norms);
 
 #endif

@@ -6,6 +6,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum loss_kind {
+    LOSS_CROSS_ENTROPY = 0,    /* softmax; class targets */
+    LOSS_BINARY_CROSS_ENTROPY, /* sigmoid of each output; real targets from 0 to 1, or with one
+                                  output the classes 0 and 1 */
+    LOSS_MEAN_SQUARED_ERROR,   /* real targets */
+    LOSS_HUBER,                /* real targets; quadratic up to delta, then linear */
+    LOSS_KIND_COUNT
+};
+
+/* What a model is trained to make small. The loss of one example is the mean over what it counts:
+ * cross-entropy over its positions that are not ignored (0 if all are), the others over all its
+ * outputs; a batch adds up its examples. PyTorch's reduction "mean" gives the same for a batch of
+ * one example. */
+struct loss_spec {
+    enum loss_kind kind;
+    double delta; /* huber: above 0; 0: 1. Other kinds: 0 */
+};
+
+/* "cross_entropy", "binary_cross_entropy", "mean_squared_error", "huber"; "unknown" outside. */
+const char *loss_kind_name(enum loss_kind kind);
+
 /* Writes the softmax of logits [classes] to out [classes], which may be logits. Logits must be
  * finite; then the result is finite and sums to 1. */
 void loss_softmax(float *out, const float *logits, uint32_t classes);

@@ -30,6 +30,14 @@ static const cyaml_strval_t layer_kinds[] = {
     {"rms_norm", LAYER_RMS_NORM},
     {"group_norm", LAYER_GROUP_NORM},
     {"residual", LAYER_RESIDUAL},
+    {"embedding", LAYER_EMBEDDING},
+    {"position", LAYER_POSITION},
+    {"slice", LAYER_SLICE},
+    {"lstm", LAYER_LSTM},
+    {"gru", LAYER_GRU},
+    {"attention", LAYER_ATTENTION},
+    {"encoder", LAYER_ENCODER},
+    {"decoder", LAYER_DECODER},
 };
 _Static_assert(CN_COUNT(layer_kinds) == LAYER_KIND_COUNT - 1, "every kind has its word");
 
