@@ -9,7 +9,7 @@
 
 #include "sim_world.h"
 
-enum { DEALT_MAX = 1024, PRIME = 2147483647, PAIRS = SIM_MEMBERS_MAX * SIM_MEMBERS_MAX };
+enum { DEALT_MAX = 4096, PRIME = 2147483647, PAIRS = SIM_MEMBERS_MAX * SIM_MEMBERS_MAX };
 enum { COLUMNS_MASKS = SIM_DEVICES_MAX + PAIRS, COLUMNS = COLUMNS_MASKS + SIM_DEVICES_MAX };
 
 struct known {
@@ -81,7 +81,7 @@ static struct dealt *find_dealt(struct sim_adversary *adversary, const struct si
     struct dealt *dealt = &adversary->dealt[adversary->dealt_count++];
     memcpy(dealt->public_key, public_key, AGREE_PUBLIC_BYTES);
     memcpy(dealt->session, sitting->session, SECAGG_SESSION_BYTES);
-    dealt->threshold = sitting->threshold;
+    dealt->threshold = sitting->share_threshold;
     return dealt;
 }
 
@@ -220,7 +220,7 @@ static void fill_row(const struct sim_adversary *adversary, const struct sim_sit
     for (uint32_t j = 0; j < sitting->count; j++) {
         uint32_t low = i < j ? i : j, high = i < j ? j : i;
 
-        if (j == i || !(sitting->shared >> j & 1) ||
+        if (!(sitting->near[i] >> j & 1) || !(sitting->shared >> j & 1) ||
             secret_of(adversary, sitting->keys[j].mask_public))
             continue;
         row[SIM_DEVICES_MAX + low * SIM_MEMBERS_MAX + high] = i < j ? 1 : PRIME - 1;

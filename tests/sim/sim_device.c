@@ -209,6 +209,7 @@ static void note_roster(struct sim_device *device, const struct message_roster *
 {
     struct sim_world *world = device->world;
     struct participant_setup setup = make_setup(device);
+    struct secagg_shape shape;
 
     CN_ASSERT(world->sitting_count < SIM_SITTINGS_MAX && roster->count <= SIM_MEMBERS_MAX);
     struct sim_sitting *sitting = &world->sittings[world->sitting_count++];
@@ -220,6 +221,10 @@ static void note_roster(struct sim_device *device, const struct message_roster *
     memcpy(sitting->model, device->offer.model, HASH_BYTES);
     secagg_session_id(sitting->session, &setup.secagg, roster->members, roster->count,
                       roster->threshold);
+    sim_graph(&shape, sitting->near, &setup.secagg, sitting->session, roster->count,
+              roster->threshold);
+    sitting->share_threshold = shape.threshold;
+    sitting->neighbours_min = shape.neighbours_min;
     for (uint32_t i = 0; i < roster->count; i++) {
         const struct secagg_member *member = &roster->members[i];
         const struct sim_device *known = sim_find_key(world, member->certificate.device);
@@ -246,8 +251,11 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
     for (uint32_t i = 0; i < inbox->count; i++)
         sitting->shared |= 1u << inbox->sealed[i].from;
     uint32_t size = (uint32_t)__builtin_popcount(sitting->shared);
-    if (!device->corrupt && (size != inbox->count + 1 || size < sitting->threshold ||
-                             size < device->world->plan.cohort_min))
+    bool ring = sitting->neighbours_min > 0;
+    bool few = ring ? size < sitting->neighbours_min + 1
+                    : size < sitting->threshold || size < device->world->plan.cohort_min;
+    uint32_t strangers = sitting->shared & ~(sitting->near[sitting->index] | 1u << sitting->index);
+    if (!device->corrupt && (size != inbox->count + 1 || few || strangers))
         sim_broken(device->world, "device %u masks among %u devices by %u seals", device->number,
                    size, inbox->count);
     for (uint32_t i = 0; i < device->world->sitting_count; i++) {
@@ -260,17 +268,18 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
     }
 }
 
-/* A list that a device signs: of those who shared, itself among them, above its floors. */
+/* A list that a device signs: of those who shared, as far as it can see them, itself among them,
+ * above its floors. */
 static void check_list(const struct sim_device *device, const struct message_survivors *survivors)
 {
     const struct sim_sitting *sitting = device->sitting;
-    uint32_t known = 0;
+    uint32_t known = 0, own = sitting->near[sitting->index] | 1u << sitting->index;
     bool itself = false;
 
     if (device->corrupt)
         return;
     for (uint32_t i = 0; i < survivors->count; i++) {
-        known += sitting->shared >> survivors->indices[i] & 1;
+        known += ((sitting->shared | ~own) >> survivors->indices[i] & 1);
         itself = itself || survivors->indices[i] == sitting->index;
     }
     if (known != survivors->count || !itself || known < sitting->threshold ||

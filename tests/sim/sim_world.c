@@ -243,6 +243,21 @@ static bool deliver(struct sim_world *world, uint64_t until_ms)
     return true;
 }
 
+void sim_graph(struct secagg_shape *numbers, uint32_t near[SIM_MEMBERS_MAX],
+               const struct secagg_config *config, const uint8_t session[SECAGG_SESSION_BYTES],
+               uint32_t count, uint32_t threshold)
+{
+    *numbers = (struct secagg_shape){0};
+    memset(near, 0, SIM_MEMBERS_MAX * sizeof *near);
+    if (count < SECAGG_DEVICES_MIN)
+        return;
+    CN_ASSERT(secagg_shape_init(numbers, config, session, count, threshold) == CN_OK);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < count; j++)
+            near[i] |= (uint32_t)graph_is_neighbour(&numbers->graph, i, j) << j;
+    secagg_shape_clear(numbers); /* the numbers stay */
+}
+
 /* ---- what a seed means ---- */
 
 static void plan_faults(struct sim_world *world)
@@ -263,18 +278,24 @@ static void plan_faults(struct sim_world *world)
     plan->aggregator_disk = sim_chance(world, 150) ? 300 : 0;
 }
 
-/* The adversary holds fewer than a third of the smallest cohort. */
+/* The adversary holds fewer than a third of the smallest cohort. Every fourth world has a ring. */
 static void plan_make(struct sim_world *world)
 {
     struct sim_plan *plan = &world->plan;
+    uint32_t smallest = world->seed % 4 == 0 ? 10 : 3, largest = SIM_COMPLETE_MAX;
 
-    plan->devices = 3 + sim_below(world, SIM_DEVICES_MAX - 2);
-    plan->cohort_min = 3 + sim_below(world, plan->devices - 2);
+    plan->ring = world->seed % 4 == 0;
+    if (plan->ring)
+        largest = SIM_DEVICES_MAX;
+    plan->devices = smallest + sim_below(world, largest - smallest + 1);
+    plan->cohort_min = smallest + sim_below(world, plan->devices - smallest + 1);
     plan->cohort_max = plan->cohort_min + sim_below(world, plan->devices - plan->cohort_min + 1);
     plan->evil = sim_chance(world, 400);
     if (plan->evil) {
-        plan->devices = 4 + sim_below(world, SIM_DEVICES_MAX - 3);
-        plan->cohort_min = 4 + sim_below(world, 1 + sim_below(world, plan->devices - 3));
+        smallest += !plan->ring;
+        plan->devices = smallest + sim_below(world, largest - smallest + 1);
+        plan->cohort_min =
+            smallest + sim_below(world, 1 + sim_below(world, plan->devices - smallest + 1));
         plan->cohort_max = plan->devices;
         plan->attacks = 1u << sim_below(world, SIM_ATTACK_COUNT);
         if (sim_chance(world, 300))
@@ -283,6 +304,8 @@ static void plan_make(struct sim_world *world)
     } else if (sim_chance(world, 450)) {
         plan->corrupt = (plan->cohort_min - 1) / 3;
     }
+    if (plan->ring && plan->corrupt > 2)
+        plan->corrupt = 1 + sim_below(world, 2);
     plan->rounds = 1 + sim_below(world, 2);
     plan->attempts = 3;
     plan->dim = 1 + sim_below(world, SIM_DIM_MAX);
@@ -316,6 +339,29 @@ static void make_device(struct sim_world *world, uint32_t i)
     sim_device_start(device);
 }
 
+/* The demands on the ring are so high that in these small worlds they hold for certain, wherever
+ * the corrupt devices stand. */
+static void config_make(struct sim_world *world)
+{
+    const struct sim_plan *plan = &world->plan;
+
+    world->config = (struct secagg_config){
+        .dim = plan->dim, .bits = plan->bits, .cohort_min = plan->cohort_min};
+    if (!plan->ring)
+        return;
+    world->config.ring = (struct secagg_ring){
+        .devices_min = (uint16_t)plan->cohort_min,
+        .corrupt_permille =
+            (uint16_t)((1000 * plan->corrupt + plan->cohort_min - 1) / plan->cohort_min),
+        .dropout_permille = 100,
+        .security_bits = 60,
+        .correctness_bits = 1};
+    if (SIM_PLANTED(WEAK_RING))
+        world->config.ring.corrupt_permille = 0;
+    sim_trace(world, "a ring, of degree %u at full cohort",
+              secagg_degree(&world->config, plan->cohort_max));
+}
+
 static void world_make(struct sim_world *world)
 {
     world->letters = calloc(SIM_LETTERS_MAX, sizeof *world->letters);
@@ -327,8 +373,7 @@ static void world_make(struct sim_world *world)
     struct sim_plan *plan = &world->plan;
     world->task.privacy.unit = TASK_UNIT_NONE;
     world->task.rounds.cohort_min = plan->cohort_min;
-    world->config = (struct secagg_config){
-        .dim = plan->dim, .bits = plan->bits, .cohort_min = plan->cohort_min};
+    config_make(world);
     CN_ASSERT(sign_key_new(&world->registrar, &world->secrets) == CN_OK);
     sign_key_public(world->registrar, world->registrar_public);
     sim_trace(world, "%u devices, %u corrupt, cohort %u to %u, %u x %u bits, %s network of %u ms",

@@ -11,14 +11,15 @@
 #include "protocol/transfer.h"
 
 enum {
-    SIM_DEVICES_MAX = 8,
-    SIM_PUPPETS_MAX = 8, /* devices that a lying aggregator invents */
+    SIM_DEVICES_MAX = 14,
+    SIM_COMPLETE_MAX = 8, /* devices of a world without a ring */
+    SIM_PUPPETS_MAX = 8,  /* devices that a lying aggregator invents */
     SIM_MEMBERS_MAX = SIM_DEVICES_MAX + SIM_PUPPETS_MAX,
     SIM_DIM_MAX = 24,
-    SIM_LETTERS_MAX = 4096,
-    SIM_SITTINGS_MAX = 160,
+    SIM_LETTERS_MAX = 16384,
+    SIM_SITTINGS_MAX = 320,
     SIM_LINES_MAX = 64,
-    SIM_SECRETS_MAX = 2048,
+    SIM_SECRETS_MAX = 4096,
     SIM_TICK_MS = 100,
     SIM_AGGREGATOR = -1,
 };
@@ -72,7 +73,8 @@ enum {
     X(LATE_COUNTS,   "the aggregator adds a vector whose owner was declared dropped") \
     X(NO_DEADLINE,   "a phase waits for ever for a device that is away") \
     X(NO_REASON,     "a round is abandoned without a word") \
-    X(OFFERS_FIRST,  "the aggregator offers a round before its ledger's line is written")
+    X(OFFERS_FIRST,  "the aggregator offers a round before its ledger's line is written") \
+    X(WEAK_RING,     "the ring is planned as if no device were corrupt")
 /* clang-format on */
 
 enum sim_attack {
@@ -101,7 +103,9 @@ struct sim_sitting {
     uint8_t model[HASH_BYTES];
     uint8_t session[SECAGG_SESSION_BYTES];
     uint32_t index, count, threshold;
-    struct secagg_keys keys[SIM_MEMBERS_MAX];             /* as its roster says */
+    uint32_t share_threshold, neighbours_min; /* of its graph; the latter 0 when complete */
+    uint32_t near[SIM_MEMBERS_MAX];           /* bits: the neighbours of each member */
+    struct secagg_keys keys[SIM_MEMBERS_MAX]; /* as its roster says */
     uint8_t identity[SIM_MEMBERS_MAX][SIGN_PUBLIC_BYTES]; /* as its roster says */
     uint32_t shared;                                      /* bits: U2, itself included */
     uint32_t listed[SIM_MEMBERS_MAX], listed_count;       /* the survivors it signed */
@@ -160,6 +164,7 @@ struct sim_letter {
 struct sim_plan {
     uint32_t devices, corrupt, cohort_min, cohort_max, rounds, attempts, dim;
     uint8_t bits;
+    bool ring;        /* the graph is sparse where a ring will do */
     bool evil;        /* the aggregator lies */
     bool calm;        /* nothing breaks */
     bool ordered;     /* connections deliver in order and once, as TLS does */
@@ -226,6 +231,11 @@ void sim_cut(struct sim_world *world, struct sim_device *device, bool crash);
 
 struct sim_device *sim_find(struct sim_world *world, const uint8_t id[DEVICE_ID_BYTES]);
 struct sim_device *sim_find_key(struct sim_world *world, const uint8_t key[SIGN_PUBLIC_BYTES]);
+
+/* The neighbours of every member of a roster, as bits, and what else its graph says. */
+void sim_graph(struct secagg_shape *numbers, uint32_t near[SIM_MEMBERS_MAX],
+               const struct secagg_config *config, const uint8_t session[SECAGG_SESSION_BYTES],
+               uint32_t count, uint32_t threshold);
 
 /* round_binding over the world's one plan. */
 void sim_binding(uint8_t binding[HASH_BYTES], const struct round_id *id,
