@@ -216,7 +216,8 @@ static void step_scaled(struct optimiser *optimiser, float *weights, float *grad
 
 void optimiser_step(struct optimiser *optimiser, float *weights, float *gradient)
 {
-    double rate = optimiser_rate(&optimiser->options, optimiser->step, optimiser->steps);
+    double rate = optimiser_rate(&optimiser->options, optimiser->schedule_from + optimiser->step,
+                                 optimiser->steps);
 
     pull(optimiser, weights, gradient);
     switch (optimiser->options.kind) {

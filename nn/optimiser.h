@@ -52,8 +52,9 @@ struct optimiser {
     float *squares;                   /* [d] of adam, adamw, rmsprop, adagrad */
     float *start;                     /* [d] weights at the start; with proximal */
     size_t d;
-    uint32_t step;  /* done */
-    uint32_t steps; /* in all, for the schedule */
+    uint32_t step;          /* done */
+    uint32_t steps;         /* in all, for the schedule */
+    uint32_t schedule_from; /* the step of the schedule at which the first one stands */
 };
 
 /* Checks the options. CN_E_CONFIG, with the option's name in diag. */

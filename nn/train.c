@@ -6,21 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/gradient.h"
-#include "nn/optimiser.h"
-
-/* What lives as long as one training. */
-struct run {
-    struct model *model;
-    const struct dataset *data;
-    const struct train_options *options;
-    const struct cn_random *random;
-    struct optimiser optimiser;
-    struct gradient_seen seen;
-    float *sum;      /* [d] */
-    uint32_t *rows;  /* [n]: a permutation, or the Poisson batch */
-    size_t position; /* in the permutation; n when it is used up */
-};
+#include "nn/kernels.h"
+#include "nn/train_internal.h"
 
 static enum cn_err refuse(struct cn_diag *diag, const char *option, const char *expected)
 {
@@ -75,6 +62,10 @@ enum cn_err train_check(uint32_t *steps, const struct train_options *options, si
     all = options->steps > 0 ? options->steps : options->epochs * per_epoch;
     if (!(all <= TRAIN_STEPS_MAX))
         return refuse(diag, options->steps > 0 ? "steps" : "epochs", "fewer");
+    if (options->rounds > 0 && options->round >= options->rounds)
+        return refuse(diag, "round", "below 'rounds'");
+    if (!(all * fmax(options->rounds, 1) <= UINT32_MAX))
+        return refuse(diag, "rounds", "fewer, or shorter");
     *steps = (uint32_t)all;
     return CN_OK;
 }
@@ -82,41 +73,52 @@ enum cn_err train_check(uint32_t *steps, const struct train_options *options, si
 #define DRAWS 512 /* asking for many at a time: a generator may cost a system call */
 
 /* Every example by itself, below floor(rate * 2^64): exact in double as a power of two. */
-static uint32_t draw_poisson(struct run *run)
+static uint32_t draw_poisson(struct train *train)
 {
-    double rate = run->options->sampling_rate;
+    double rate = train->options.sampling_rate;
     uint64_t words[DRAWS], below = rate < 1.0 ? (uint64_t)ldexp(rate, 64) : 0;
     uint32_t count = 0;
 
-    for (size_t from = 0; from < run->data->n; from += DRAWS) {
-        size_t n = run->data->n - from < DRAWS ? run->data->n - from : DRAWS;
+    for (size_t from = 0; from < train->data->n; from += DRAWS) {
+        size_t n = train->data->n - from < DRAWS ? train->data->n - from : DRAWS;
 
-        cn_random_fill(run->random, words, n * sizeof *words);
+        cn_random_fill(train->random, words, n * sizeof *words);
         for (size_t i = 0; i < n; i++)
             if (rate >= 1.0 || words[i] < below)
-                run->rows[count++] = (uint32_t)(from + i);
+                train->rows[count++] = (uint32_t)(from + i);
     }
     return count;
 }
 
-static struct gradient_batch next_batch(struct run *run)
+static struct gradient_batch next_batch(struct train *train)
 {
-    struct gradient_batch batch = {.data = run->data, .rows = run->rows};
+    struct gradient_batch batch = {.data = train->data, .rows = train->rows};
     size_t left;
 
-    if (run->options->sampling_rate > 0.0) {
-        batch.n = draw_poisson(run);
+    if (train->options.sampling_rate > 0.0) {
+        batch.n = draw_poisson(train);
         return batch;
     }
-    if (run->position == run->data->n) {
-        cn_random_shuffle(run->random, run->rows, run->data->n);
-        run->position = 0;
+    if (train->position == train->data->n) {
+        cn_random_shuffle(train->random, train->rows, train->data->n);
+        train->position = 0;
     }
-    left = run->data->n - run->position;
-    batch.rows += run->position;
-    batch.n = left < run->options->batch ? left : run->options->batch;
-    run->position += batch.n;
+    left = train->data->n - train->position;
+    batch.rows += train->position;
+    batch.n = left < train->options.batch ? left : train->options.batch;
+    train->position += batch.n;
     return batch;
+}
+
+/* The schedule of a round begins where the rounds before, as long as this one, left off. */
+static void span_rounds(struct train *train)
+{
+    const struct train_options *options = &train->options;
+
+    if (options->rounds == 0)
+        return;
+    train->optimiser.schedule_from = options->round * train->steps;
+    train->optimiser.steps = options->rounds * train->steps;
 }
 
 static enum cn_err check_weights(const struct model *model)
@@ -129,61 +131,119 @@ static enum cn_err check_weights(const struct model *model)
     return poison == 0.0f ? CN_OK : CN_E_DIVERGED;
 }
 
-static enum cn_err step(struct run *run)
+/* The sum of the batch's gradients, each clipped where the options say so. */
+static enum cn_err sum_batch(struct train *train, const struct gradient_batch *batch)
 {
-    const struct train_options *options = run->options;
-    struct gradient_batch batch = next_batch(run);
-    size_t d = model_params(run->model);
-    double divisor = options->expected_batch > 0 ? options->expected_batch : (double)batch.n;
-    float share;
+    const struct train_options *options = &train->options;
 
+    memset(train->sum, 0, model_params(train->model) * sizeof *train->sum);
+    if (options->clip_norm > 0.0)
+        return gradient_add_clipped(train->model, train->sum, &train->seen, batch,
+                                    options->clip_norm, NULL);
+    return gradient_add(train->model, train->sum, &train->seen, batch);
+}
+
+enum cn_err train_step(struct train *train)
+{
+    const struct train_options *options = &train->options;
+    struct gradient_batch batch = next_batch(train);
+    size_t d = model_params(train->model);
+    double divisor = options->expected_batch > 0 ? options->expected_batch : (double)batch.n;
+
+    train->done++;
     if (options->batch_limit > 0 && batch.n > options->batch_limit)
         return CN_E_TOO_LARGE;
     if (divisor == 0.0)
         return CN_OK;
-    share = (float)(1.0 / divisor);
-    memset(run->sum, 0, d * sizeof *run->sum);
-    if (options->clip_norm > 0.0)
-        CN_TRY(gradient_add_clipped(run->model, run->sum, &run->seen, &batch, options->clip_norm,
-                                    NULL));
-    else
-        CN_TRY(gradient_add(run->model, run->sum, &run->seen, &batch));
+    CN_TRY(sum_batch(train, &batch));
     if (options->noise)
-        CN_TRY(options->noise(options->noise_ctx, run->sum, d));
-    for (size_t i = 0; i < d; i++)
-        run->sum[i] *= share;
-    optimiser_step(&run->optimiser, model_weights(run->model), run->sum);
-    return check_weights(run->model);
+        CN_TRY(options->noise(options->noise_ctx, train->sum, d));
+    kernels_best()->scale(train->sum, (float)(1.0 / divisor), d);
+    optimiser_step(&train->optimiser, model_weights(train->model), train->sum);
+    return check_weights(train->model);
 }
 
-static enum cn_err run_steps(struct run *run, uint32_t steps, struct train_result *result)
+static enum cn_err prepare(struct train *train)
 {
-    const struct train_options *options = run->options;
+    struct optimiser_options optimiser = optimiser_of(&train->options);
+    size_t d = model_params(train->model), n = train->data->n;
 
-    while (result->steps < steps) {
-        CN_TRY(step(run));
-        result->steps++;
-        if (options->progress && options->progress(options->progress_ctx, result->steps, steps)) {
-            result->cancelled = true;
-            return CN_E_DEADLINE;
-        }
-    }
+    CN_TRY(train_check(&train->steps, &train->options, n, NULL));
+    CN_TRY(gradient_check(train->model, train->data, NULL));
+    CN_TRY(optimiser_init(&train->optimiser, &optimiser, model_weights(train->model), d,
+                          train->steps));
+    span_rounds(train);
+    train->sum = calloc(d, sizeof *train->sum);
+    train->rows = calloc(n, sizeof *train->rows);
+    if (!train->sum || !train->rows)
+        return CN_E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        train->rows[i] = (uint32_t)i;
+    train->position = n;
     return CN_OK;
 }
 
-static enum cn_err run_init(struct run *run, uint32_t steps)
+enum cn_err train_new(struct train **out, struct model *model, const struct dataset *data,
+                      const struct train_options *options, const struct cn_random *random)
 {
-    struct optimiser_options optimiser = optimiser_of(run->options);
+    struct train *train = calloc(1, sizeof *train);
+    enum cn_err err;
 
-    CN_TRY(optimiser_init(&run->optimiser, &optimiser, model_weights(run->model),
-                          model_params(run->model), steps));
-    run->sum = calloc(model_params(run->model), sizeof *run->sum);
-    run->rows = calloc(run->data->n, sizeof *run->rows);
-    if (!run->sum || !run->rows)
+    *out = NULL;
+    if (!train)
         return CN_E_NOMEM;
-    for (size_t i = 0; i < run->data->n; i++)
-        run->rows[i] = (uint32_t)i;
-    run->position = run->data->n;
+    *train = (struct train){.model = model, .data = data, .options = *options, .random = random};
+    err = prepare(train);
+    if (err != CN_OK) {
+        train_free(train);
+        return err;
+    }
+    gradient_use_random(model, random);
+    gradient_smooth_labels(model, options->label_smoothing);
+    *out = train;
+    return CN_OK;
+}
+
+void train_free(struct train *train)
+{
+    if (!train)
+        return;
+    gradient_use_random(train->model, NULL);
+    gradient_smooth_labels(train->model, 0.0);
+    optimiser_clear(&train->optimiser);
+    free(train->sum);
+    free(train->rows);
+    free(train);
+}
+
+uint32_t train_steps(const struct train *train)
+{
+    return train->steps;
+}
+
+struct train_result train_result_of(const struct train *train)
+{
+    const struct gradient_seen *seen = &train->seen;
+
+    return (struct train_result){
+        .steps = train->done,
+        .examples = seen->n,
+        .correct = seen->correct,
+        .loss = seen->n ? seen->loss / (double)seen->n : 0.0,
+    };
+}
+
+static enum cn_err run_steps(struct train *train, bool *cancelled)
+{
+    const struct train_options *options = &train->options;
+
+    while (train->done < train->steps) {
+        CN_TRY(train_step(train));
+        *cancelled = options->progress &&
+                     options->progress(options->progress_ctx, train->done, train->steps);
+        if (*cancelled)
+            return CN_E_DEADLINE;
+    }
     return CN_OK;
 }
 
@@ -191,25 +251,15 @@ enum cn_err train_run(struct model *model, const struct dataset *data,
                       const struct train_options *options, const struct cn_random *random,
                       struct train_result *result)
 {
-    struct run run = {.model = model, .data = data, .options = options, .random = random};
-    uint32_t steps;
+    struct train *train;
+    bool cancelled = false;
     enum cn_err err;
 
     *result = (struct train_result){0};
-    CN_TRY(train_check(&steps, options, data->n, NULL));
-    CN_TRY(gradient_check(model, data, NULL));
-    CN_TRY_OUT(err, run_init(&run, steps));
-    gradient_use_random(model, random);
-    gradient_smooth_labels(model, options->label_smoothing);
-    err = run_steps(&run, steps, result);
-    gradient_use_random(model, NULL);
-    gradient_smooth_labels(model, 0.0);
-    result->examples = run.seen.n;
-    result->correct = run.seen.correct;
-    result->loss = run.seen.n ? run.seen.loss / (double)run.seen.n : 0.0;
-out:
-    optimiser_clear(&run.optimiser);
-    free(run.sum);
-    free(run.rows);
+    CN_TRY(train_new(&train, model, data, options, random));
+    err = run_steps(train, &cancelled);
+    *result = train_result_of(train);
+    result->cancelled = cancelled;
+    train_free(train);
     return err;
 }
