@@ -2,7 +2,6 @@
 /* Tables: the header decides what becomes of each column, then every record becomes an example. */
 #include "data/csv.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,28 +12,22 @@
 #include "data/csv_internal.h"
 #include "data/csv_labels.h"
 #include "data/csv_record.h"
+#include "data/csv_value.h"
 
-#define FIRST_ROWS 1024
-#define NOT_A_FEATURE UINT32_MAX
-
-/* What becomes of one column of the file. */
-struct column {
-    char name[DATA_NAME_MAX];
-    uint32_t feature; /* its place in an example, or NOT_A_FEATURE */
-    double mean;
-    double deviation;
-};
+#define NOBODY UINT32_MAX
 
 struct table {
     struct csv_reader reader;
     struct csv_labels labels;
+    struct intake intake;
     const struct data_form *form; /* may be NULL */
     const char *path;
-    struct column *columns; /* [count] */
+    const char *label_text;
+    struct csv_column *columns; /* [count] */
     uint32_t count;
-    uint32_t label; /* the label's column */
+    uint32_t label;           /* the label's column, or NOBODY */
+    struct data_column plain; /* how columns that nobody describes are read */
     uint32_t features;
-    size_t rows;
 };
 
 const char *csv_shown(char out[CSV_SHOWN_MAX], const struct csv_field *field)
@@ -50,19 +43,6 @@ const char *csv_shown(char out[CSV_SHOWN_MAX], const struct csv_field *field)
     return out;
 }
 
-/* Gives the text without blanks around it. */
-static const char *trimmed(const struct csv_field *field, size_t *len)
-{
-    const char *text = field->text;
-
-    *len = field->len;
-    while (*len && (text[0] == ' ' || text[0] == '\t'))
-        text++, (*len)--;
-    while (*len && (text[*len - 1] == ' ' || text[*len - 1] == '\t'))
-        (*len)--;
-    return text;
-}
-
 /* Takes the names; longer ones are cut, empty ones are no names. */
 static enum cn_err take_names(struct table *table, struct cn_diag *diag)
 {
@@ -71,7 +51,8 @@ static enum cn_err take_names(struct table *table, struct cn_diag *diag)
     table->count = table->reader.field_count;
     if (table->count < 2) {
         cn_diag_set(diag, table->path, 1, 1, "one column, expected a label and at least one more");
-        cn_diag_hint(diag, "columns are separated by commas");
+        cn_diag_hint(diag, "columns are separated by %s",
+                     table->reader.separator == ',' ? "commas" : "tabs");
         return CN_E_DATA;
     }
     table->columns = calloc(table->count, sizeof *table->columns);
@@ -79,7 +60,7 @@ static enum cn_err take_names(struct table *table, struct cn_diag *diag)
         return CN_E_NOMEM;
     for (uint32_t i = 0; i < table->count; i++) {
         size_t len;
-        const char *text = trimmed(&fields[i], &len);
+        const char *text = csv_trimmed(&fields[i], &len);
 
         if (len >= DATA_NAME_MAX || !cn_utf8_valid(text, len, NULL)) {
             cn_diag_set(diag, table->path, fields[i].line, fields[i].column,
@@ -88,7 +69,7 @@ static enum cn_err take_names(struct table *table, struct cn_diag *diag)
             return CN_E_DATA;
         }
         memcpy(table->columns[i].name, text, len);
-        table->columns[i].feature = NOT_A_FEATURE;
+        table->columns[i].feature = CSV_NOT_A_FEATURE;
     }
     return CN_OK;
 }
@@ -161,37 +142,47 @@ static enum cn_err find_label(struct table *table, const char *label, struct cn_
     return CN_OK;
 }
 
-/* Numbers the columns that make an example and gives each its mean and deviation. */
+/* Gives the next values of an example to the column at. */
+static enum cn_err use(struct table *table, uint32_t at, const struct data_column *spec)
+{
+    uint32_t values = data_column_values(spec);
+
+    CN_TRY(csv_column_use(&table->columns[at], spec, table->features));
+    return __builtin_add_overflow(table->features, values, &table->features) ? CN_E_TOO_LARGE
+                                                                             : CN_OK;
+}
+
+static enum cn_err use_named(struct table *table, const struct data_column *spec,
+                             struct cn_diag *diag)
+{
+    uint32_t at = find_name(table, spec->name);
+
+    if (at == table->count)
+        return refuse_name(table, "task", spec->name, diag);
+    if (at == table->label || table->columns[at].feature != CSV_NOT_A_FEATURE) {
+        cn_diag_set(diag, table->path, 1, 0, "column '%s' is %s", spec->name,
+                    at == table->label ? "both a feature and the label" : "taken twice");
+        return CN_E_CONFIG;
+    }
+    return use(table, at, spec);
+}
+
+/* Numbers the columns that make an example and says how each is read. */
 static enum cn_err choose_features(struct table *table, struct cn_diag *diag)
 {
     const struct data_form *form = table->form;
-    double deviation = form && form->deviation > 0 ? form->deviation : 1;
 
-    for (uint32_t i = 0; form && i < form->column_count; i++) {
-        uint32_t at = find_name(table, form->columns[i].name);
-
-        if (at == table->count)
-            return refuse_name(table, "task", form->columns[i].name, diag);
-        if (at == table->label || table->columns[at].feature != NOT_A_FEATURE) {
-            cn_diag_set(diag, table->path, 1, 0, "column '%s' is %s", form->columns[i].name,
-                        at == table->label ? "both a feature and the label" : "taken twice");
-            return CN_E_CONFIG;
-        }
-        table->columns[at].feature = table->features++;
-        table->columns[at].mean = form->columns[i].mean;
-        table->columns[at].deviation = form->columns[i].deviation;
-    }
-    for (uint32_t i = 0; !(form && form->column_count) && i < table->count; i++) {
-        if (i == table->label)
-            continue;
-        table->columns[i].feature = table->features++;
-        table->columns[i].mean = form ? form->mean : 0;
-        table->columns[i].deviation = deviation;
-    }
+    table->plain.mean = form ? form->mean : 0;
+    table->plain.deviation = form && form->deviation > 0 ? form->deviation : 1;
+    for (uint32_t i = 0; form && i < form->column_count; i++)
+        CN_TRY(use_named(table, &form->columns[i], diag));
+    for (uint32_t i = 0; !(form && form->column_count) && i < table->count; i++)
+        if (i != table->label)
+            CN_TRY(use(table, i, &table->plain));
     return data_form_check(form, 1, 1, table->features, table->path, diag);
 }
 
-static enum cn_err read_header(struct table *table, const char *label, struct cn_diag *diag)
+static enum cn_err read_header(struct table *table, struct cn_diag *diag)
 {
     bool got;
 
@@ -202,121 +193,97 @@ static enum cn_err read_header(struct table *table, const char *label, struct cn
     }
     CN_TRY(take_names(table, diag));
     CN_TRY(check_double_names(table, diag));
-    CN_TRY(find_label(table, label, diag));
+    CN_TRY(find_label(table, table->label_text, diag));
     return choose_features(table, diag);
 }
 
-static bool is_missing(const char *text, size_t len)
-{
-    static const char *const words[] = {"",    "?",   "NA",   "N/A",  "na",   "n/a", "NaN",
-                                        "nan", "NAN", "null", "NULL", "None", "none"};
-
-    for (size_t i = 0; i < CN_COUNT(words); i++)
-        if (strlen(words[i]) == len && memcmp(words[i], text, len) == 0)
-            return true;
-    return false;
-}
-
-/* Reads a decimal number; no hexadecimal, no infinities. */
-static bool parse_number(const char *text, size_t len, double *value)
-{
-    char *end = NULL;
-
-    if (len == 0 || strspn(text, "+-.0123456789eE") < len)
-        return false;
-    *value = strtod(text, &end);
-    return end == text + len && isfinite(*value);
-}
-
-static enum cn_err take_value(const struct table *table, float *out, uint32_t index,
+static enum cn_err take_label(struct table *table, struct dataset *set, size_t row,
                               struct cn_diag *diag)
 {
-    const struct csv_field *field = &table->reader.fields[index];
-    const struct column *column = &table->columns[index];
-    char shown[CSV_SHOWN_MAX];
-    double value = 0;
-    size_t len;
-    const char *text = trimmed(field, &len);
+    const struct csv_field *label = &table->reader.fields[table->label];
 
-    if (is_missing(text, len)) {
-        cn_diag_set(diag, table->path, field->line, field->column, "column '%s': no value ('%s')",
-                    column->name, csv_shown(shown, field));
-        cn_diag_hint(diag, "missing values are not guessed: fill them or leave the record out");
-        return CN_E_DATA;
-    }
-    if (!parse_number(text, len, &value)) {
-        cn_diag_set(diag, table->path, field->line, field->column,
-                    "column '%s': '%s' is not a number", column->name, csv_shown(shown, field));
-        return CN_E_DATA;
-    }
-    *out = (float)((value - column->mean) / column->deviation);
-    if (isfinite(*out))
-        return CN_OK;
-    cn_diag_set(diag, table->path, field->line, field->column, "column '%s': '%s' is too large",
-                column->name, csv_shown(shown, field));
-    return CN_E_DATA;
-}
-
-static enum cn_err take_record(struct table *table, struct dataset *set, struct cn_diag *diag)
-{
-    const struct csv_reader *reader = &table->reader;
-    const struct csv_field *label = &reader->fields[table->label];
-    float *x = set->x + table->rows * table->features;
-
-    if (reader->field_count != table->count) {
-        cn_diag_set(diag, table->path, reader->fields[0].line, 1,
-                    "%u fields, the header has %u columns", reader->field_count, table->count);
-        cn_diag_hint(diag, "text with commas needs quotes around it");
-        return CN_E_DATA;
-    }
-    for (uint32_t i = 0; i < table->count; i++)
-        if (table->columns[i].feature != NOT_A_FEATURE)
-            CN_TRY(take_value(table, x + table->columns[i].feature, i, diag));
-    if (is_missing(label->text, label->len)) {
+    if (csv_is_missing(label->text, label->len)) {
         cn_diag_set(diag, table->path, label->line, label->column, "column '%s': no label",
                     table->columns[table->label].name);
         cn_diag_hint(diag, "leave records without a label out");
         return CN_E_DATA;
     }
-    return csv_labels_add(&table->labels, &set->y[table->rows++], label, diag);
+    return csv_labels_add(&table->labels, &set->y[row], label, diag);
 }
 
-static enum cn_err read_records(struct table *table, struct dataset *set, struct cn_diag *diag)
+static enum cn_err take_record(struct table *table, struct dataset *set, struct cn_diag *diag)
+{
+    const struct csv_reader *reader = &table->reader;
+    size_t row;
+    float *x;
+
+    if (reader->field_count != table->count) {
+        cn_diag_set(diag, table->path, reader->fields[0].line, 1,
+                    "%u fields, the header has %u columns", reader->field_count, table->count);
+        cn_diag_hint(diag, reader->separator == ',' ? "text with commas needs quotes around it"
+                                                    : "text must have no tabs in it");
+        return CN_E_DATA;
+    }
+    CN_TRY(intake_row(&table->intake, &row, table->path, diag));
+    x = set->x + row * table->features;
+    for (uint32_t i = 0; i < table->count; i++)
+        if (table->columns[i].feature != CSV_NOT_A_FEATURE)
+            CN_TRY(csv_value_take(x + table->columns[i].feature, &table->columns[i],
+                                  &reader->fields[i], table->path, diag));
+    return take_label(table, set, row, diag);
+}
+
+static enum cn_err read_records(struct table *table, struct dataset *set,
+                                const struct csv_options *options, struct cn_diag *diag)
 {
     bool got;
 
-    CN_TRY(dataset_new(set, FIRST_ROWS, 1, 1, table->features));
+    *set = (struct dataset){.channels = 1, .height = 1, .width = table->features};
+    CN_TRY(intake_start(&table->intake, set, &options->intake));
     for (;;) {
         CN_TRY(csv_reader_next(&table->reader, &got, diag));
         if (!got)
             break;
-        if (table->rows == set->n)
-            CN_TRY(dataset_resize(set, 2 * set->n));
         CN_TRY(take_record(table, set, diag));
     }
-    if (table->rows == 0) {
-        cn_diag_set(diag, table->path, 0, 0, "no records behind the header");
-        return CN_E_DATA;
-    }
-    CN_TRY(dataset_resize(set, table->rows));
+    CN_TRY(intake_finish(&table->intake, table->path, "no records behind the header", diag));
     return csv_labels_finish(&table->labels, set, diag);
+}
+
+static void table_clear(struct table *table)
+{
+    for (uint32_t i = 0; table->columns && i < table->count; i++)
+        csv_column_clear(&table->columns[i]);
+    free(table->columns);
+    csv_labels_clear(&table->labels);
+    csv_reader_close(&table->reader);
+}
+
+enum cn_err csv_load_as(struct dataset *set, const char *path, const struct csv_options *options,
+                        const struct data_form *form, struct cn_diag *diag)
+{
+    struct table table = {.form = form,
+                          .path = path,
+                          .label_text = options->label,
+                          .labels = {.form = form, .path = path}};
+    enum cn_err err;
+
+    *set = (struct dataset){0};
+    CN_TRY_OUT(err,
+               csv_reader_open(&table.reader, path, options->separator, DATA_COLUMNS_MAX, diag));
+    CN_TRY_OUT(err, read_header(&table, diag));
+    err = read_records(&table, set, options, diag);
+out:
+    if (err != CN_OK)
+        dataset_free(set);
+    table_clear(&table);
+    return err;
 }
 
 enum cn_err csv_load(struct dataset *set, const char *path, const char *label,
                      const struct data_form *form, struct cn_diag *diag)
 {
-    struct table table = {.form = form, .path = path, .labels = {.form = form, .path = path}};
-    enum cn_err err;
+    struct csv_options options = {.label = label, .separator = ','};
 
-    *set = (struct dataset){0};
-    CN_TRY_OUT(err, csv_reader_open(&table.reader, path, DATA_COLUMNS_MAX, diag));
-    CN_TRY_OUT(err, read_header(&table, label, diag));
-    err = read_records(&table, set, diag);
-out:
-    if (err != CN_OK)
-        dataset_free(set);
-    csv_labels_clear(&table.labels);
-    csv_reader_close(&table.reader);
-    free(table.columns);
-    return err;
+    return csv_load_as(set, path, &options, form, diag);
 }

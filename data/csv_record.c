@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV records by RFC 4180, byte by byte. */
+/* CSV records by RFC 4180, and TSV, byte by byte. */
 #include "data/csv_record.h"
 
 #include <stdlib.h>
@@ -16,10 +16,11 @@ enum csv_state {
     CSV_CLOSED, /* behind a quote that ends the field or is the first of two */
 };
 
-enum cn_err csv_reader_open(struct csv_reader *reader, const char *path, uint32_t field_max,
-                            struct cn_diag *diag)
+enum cn_err csv_reader_open(struct csv_reader *reader, const char *path, char separator,
+                            uint32_t field_max, struct cn_diag *diag)
 {
-    *reader = (struct csv_reader){.line = 1, .column = 1, .field_max = field_max};
+    *reader =
+        (struct csv_reader){.line = 1, .column = 1, .separator = separator, .field_max = field_max};
     cn_buf_init(&reader->record, CSV_RECORD_BYTES_MAX);
     CN_TRY(stream_open(&reader->in, path, diag));
     reader->chunk = malloc(CSV_CHUNK_BYTES);
@@ -111,12 +112,12 @@ static enum cn_err field_byte(struct csv_reader *reader, int byte, struct cn_dia
     return CN_OK;
 }
 
-/* Ends the field at a comma and the record at a line's or the file's end. */
+/* Ends the field at a separator and the record at a line's or the file's end. */
 static enum cn_err at_separator(struct csv_reader *reader, int byte, bool *done,
                                 struct cn_diag *diag)
 {
     field_end(reader);
-    *done = byte != ',';
+    *done = byte != reader->separator;
     if (byte != END_OF_FILE)
         take(reader, byte);
     return *done ? CN_OK : field_begin(reader, diag);
@@ -154,12 +155,14 @@ static enum cn_err step_quoted(struct csv_reader *reader, enum csv_state *state,
 static enum cn_err step(struct csv_reader *reader, enum csv_state *state, bool *done,
                         struct cn_diag *diag)
 {
+    bool quotes;
     int byte;
 
     CN_TRY(peek(reader, &byte, diag));
+    quotes = reader->separator == ',';
     if (*state == CSV_QUOTED)
         return step_quoted(reader, state, byte, diag);
-    if (byte == '"' && *state != CSV_PLAIN) {
+    if (byte == '"' && quotes && *state != CSV_PLAIN) {
         bool doubled = *state == CSV_CLOSED;
 
         take(reader, byte);
@@ -167,11 +170,11 @@ static enum cn_err step(struct csv_reader *reader, enum csv_state *state, bool *
         return doubled ? field_byte(reader, byte, diag) : CN_OK;
     }
     CN_TRY(skip_return(reader, &byte, diag));
-    if (byte == ',' || byte == '\n' || byte == END_OF_FILE) {
+    if (byte == reader->separator || byte == '\n' || byte == END_OF_FILE) {
         *state = CSV_START;
         return at_separator(reader, byte, done, diag);
     }
-    if (byte == '"')
+    if (byte == '"' && quotes)
         return refuse(reader, "a quote inside a field that does not start with one", diag);
     if (*state == CSV_CLOSED)
         return refuse(reader, "text behind a closing quote; expected a comma or a new line", diag);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The records of a CSV file, one after the other: quotes, line ends, limits. No meaning. */
+/* The records of a CSV or TSV file, one after the other: quotes, line ends, limits. No meaning. */
 #ifndef CAIRN_DATA_CSV_RECORD_H
 #define CAIRN_DATA_CSV_RECORD_H
 
@@ -31,12 +31,13 @@ struct csv_reader {
     uint32_t field_count;
     uint32_t field_max;
     unsigned line, column; /* of the next byte */
+    char separator;        /* ',' with quotes as in RFC 4180; '\t' without: a quote is text */
 };
 
-/* Opens the file. A record may have up to field_max fields. Errors as of stream_open. The reader
- * is cleared by csv_reader_close, after a failure too. */
-enum cn_err csv_reader_open(struct csv_reader *reader, const char *path, uint32_t field_max,
-                            struct cn_diag *diag);
+/* Opens the file. A record may have up to field_max fields, separated by ',' or '\t'. Errors as of
+ * stream_open. The reader is cleared by csv_reader_close, after a failure too. */
+enum cn_err csv_reader_open(struct csv_reader *reader, const char *path, char separator,
+                            uint32_t field_max, struct cn_diag *diag);
 
 /* Reads the next record that is not an empty line; *got is false at the end of the file. CN_E_DATA
  * with line and column: a quote that never ends or stands inside a field, text behind a closing

@@ -29,7 +29,7 @@ static void check(const char *path, const char *label, const struct data_form *f
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const labels[] = {"no", "yes"};
-    struct data_column columns[] = {{(char[]){"a"}, 1, 2}};
+    struct data_column columns[] = {{.name = (char[]){"a"}, .mean = 1, .deviation = 2}};
     struct data_form named = {
         .classes = 2, .columns = columns, .column_count = 1, .labels = labels, .label_count = 2};
     struct memory_file file;
