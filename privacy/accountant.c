@@ -16,13 +16,88 @@ static const char *const kind_names[] = {
 };
 _Static_assert(CN_COUNT(kind_names) == ACCOUNTANT_KIND_COUNT, "one name per kind");
 
-typedef enum cn_err (*step_rdp)(double *rdp, double order, double q, double sigma);
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, ACCOUNTANT_##type, offsetof(struct accountant_event, member)                         \
+    }
+#define STEPS FIELD("steps", U64, steps)
 
-static const step_rdp kind_steps[] = {
-    [ACCOUNTANT_GAUSSIAN] = rdp_gaussian,
-    [ACCOUNTANT_DISCRETE_GAUSSIAN] = rdp_discrete_gaussian,
+/* clang-format off */
+static const struct accountant_field sampled_fields[] = {
+    FIELD("noise_multiplier", REAL, noise_multiplier),
+    FIELD("sampling_rate", REAL, sampling_rate),
+    STEPS,
 };
-_Static_assert(CN_COUNT(kind_steps) == ACCOUNTANT_KIND_COUNT, "one curve per kind");
+static const struct accountant_field correlated_fields[] = {
+    FIELD("noise_multiplier", REAL, noise_multiplier),
+    FIELD("square", REAL, square),
+    STEPS,
+};
+static const struct accountant_field distributed_fields[] = {
+    FIELD("devices", U32, distributed.devices),
+    FIELD("dim", U32, distributed.dim),
+    FIELD("clip", REAL, distributed.clip),
+    FIELD("scale", REAL, distributed.scale),
+    FIELD("beta", REAL, distributed.beta),
+    FIELD("sigma", REAL, distributed.sigma),
+    STEPS,
+};
+static const struct {
+    const struct accountant_field *fields;
+    size_t count;
+} kind_fields[] = {
+    [ACCOUNTANT_GAUSSIAN] = {sampled_fields, CN_COUNT(sampled_fields)},
+    [ACCOUNTANT_DISCRETE_GAUSSIAN] = {sampled_fields, CN_COUNT(sampled_fields)},
+    [ACCOUNTANT_CORRELATED] = {correlated_fields, CN_COUNT(correlated_fields)},
+    [ACCOUNTANT_DISTRIBUTED] = {distributed_fields, CN_COUNT(distributed_fields)},
+};
+/* clang-format on */
+_Static_assert(CN_COUNT(kind_fields) == ACCOUNTANT_KIND_COUNT, "fields of every kind");
+
+const struct accountant_field *accountant_fields(enum accountant_kind kind, size_t *count)
+{
+    bool known = (unsigned)kind < ACCOUNTANT_KIND_COUNT;
+
+    *count = known ? kind_fields[kind].count : 0;
+    return known ? kind_fields[kind].fields : NULL;
+}
+
+static double value_of(const struct accountant_event *event, const struct accountant_field *field)
+{
+    const uint8_t *at = (const uint8_t *)event + field->offset;
+    uint32_t narrow;
+    uint64_t whole;
+    double real;
+
+    switch (field->type) {
+    case ACCOUNTANT_U32:
+        memcpy(&narrow, at, sizeof narrow);
+        return narrow;
+    case ACCOUNTANT_U64:
+        memcpy(&whole, at, sizeof whole);
+        return (double)whole;
+    case ACCOUNTANT_REAL:
+        break;
+    }
+    memcpy(&real, at, sizeof real);
+    return real;
+}
+
+bool accountant_same_step(const struct accountant_event *a, const struct accountant_event *b)
+{
+    size_t count;
+    const struct accountant_field *fields = accountant_fields(a->kind, &count);
+
+    if (a->kind != b->kind)
+        return false;
+    for (size_t i = 0; i + 1 < count; i++) { /* the last are the steps */
+        double x = value_of(a, &fields[i]), y = value_of(b, &fields[i]);
+
+        if (x < y || x > y)
+            return false;
+    }
+    return true;
+}
 
 const char *accountant_kind_name(enum accountant_kind kind)
 {
@@ -40,13 +115,31 @@ enum cn_err accountant_kind_parse(enum accountant_kind *kind, const char *name)
     return CN_E_PARSE;
 }
 
+static bool sigma_ok(double sigma)
+{
+    return sigma >= RDP_SIGMA_MIN && sigma <= RDP_SIGMA_MAX;
+}
+
 enum cn_err accountant_event_check(const struct accountant_event *event)
 {
-    bool ok = (unsigned)event->kind < ACCOUNTANT_KIND_COUNT &&
-              event->noise_multiplier >= RDP_SIGMA_MIN &&
-              event->noise_multiplier <= RDP_SIGMA_MAX && event->sampling_rate >= 0 &&
-              event->sampling_rate <= 1 && event->steps <= ACCOUNTANT_STEPS_MAX;
+    double rdp;
+    bool ok = event->steps <= ACCOUNTANT_STEPS_MAX;
 
+    switch (event->kind) {
+    case ACCOUNTANT_GAUSSIAN:
+    case ACCOUNTANT_DISCRETE_GAUSSIAN:
+        ok &= sigma_ok(event->noise_multiplier) && event->sampling_rate >= 0 &&
+              event->sampling_rate <= 1;
+        break;
+    case ACCOUNTANT_CORRELATED:
+        ok &= event->square > 0 && sigma_ok(event->noise_multiplier / sqrt(event->square));
+        break;
+    case ACCOUNTANT_DISTRIBUTED:
+        ok &= bounds_distributed_rdp(&rdp, 2, &event->distributed) == CN_OK;
+        break;
+    default:
+        ok = false;
+    }
     return ok ? CN_OK : CN_E_CONFIG;
 }
 
@@ -55,17 +148,27 @@ void accountant_init(struct accountant *a)
     memset(a, 0, sizeof *a);
 }
 
-static bool same_step(const struct accountant_event *a, const struct accountant_event *b)
+static enum cn_err step_rdp(double *rdp, double order, const struct accountant_event *event)
 {
-    return a->kind == b->kind && a->noise_multiplier == b->noise_multiplier &&
-           a->sampling_rate == b->sampling_rate;
+    switch (event->kind) {
+    case ACCOUNTANT_GAUSSIAN:
+        return rdp_gaussian(rdp, order, event->sampling_rate, event->noise_multiplier);
+    case ACCOUNTANT_DISCRETE_GAUSSIAN:
+        return rdp_discrete_gaussian(rdp, order, event->sampling_rate, event->noise_multiplier);
+    case ACCOUNTANT_CORRELATED:
+        return rdp_gaussian(rdp, order, 1, event->noise_multiplier / sqrt(event->square));
+    case ACCOUNTANT_DISTRIBUTED:
+        return bounds_distributed_rdp(rdp, order, &event->distributed);
+    default:
+        *rdp = INFINITY;
+        return CN_E_CONFIG;
+    }
 }
 
 static enum cn_err fill_step(double rdp[RDP_ORDERS], const struct accountant_event *event)
 {
     for (size_t i = 0; i < RDP_ORDERS; i++)
-        CN_TRY(kind_steps[event->kind](&rdp[i], rdp_orders[i], event->sampling_rate,
-                                       event->noise_multiplier));
+        CN_TRY(step_rdp(&rdp[i], rdp_orders[i], event));
     return CN_OK;
 }
 
@@ -74,7 +177,7 @@ enum cn_err accountant_add(struct accountant *a, const struct accountant_event *
     CN_TRY(accountant_event_check(event));
     if (event->steps == 0)
         return CN_OK;
-    if (a->last.steps == 0 || !same_step(&a->last, event)) {
+    if (a->last.steps == 0 || !accountant_same_step(&a->last, event)) {
         double step[RDP_ORDERS];
 
         CN_TRY(fill_step(step, event));
@@ -142,6 +245,8 @@ enum cn_err accountant_calibrate(struct accountant_event *event, double epsilon,
 
     event->noise_multiplier = 0;
     checked.noise_multiplier = 1;
+    if (event->kind == ACCOUNTANT_DISTRIBUTED)
+        return CN_E_CONFIG;
     CN_TRY(accountant_event_check(&checked));
     if (!(epsilon > 0) || !isfinite(epsilon) || !(delta > 0 && delta < 1))
         return CN_E_CONFIG;

@@ -125,14 +125,31 @@ static bool is_zero(const void *bytes, size_t len)
 static void put_event(struct writer *w, const struct field *field, const struct ledger_entry *entry)
 {
     const struct accountant_event *event = &entry->event;
+    size_t count;
+    const struct accountant_field *parts = accountant_fields(event->kind, &count);
 
     if (!entry->has_event)
         return;
-    put(w, ",\"%s\":{\"kind\":\"%s\",", field->key, accountant_kind_name(event->kind));
-    put_double(w, "noise_multiplier", event->noise_multiplier);
-    put(w, ",");
-    put_double(w, "sampling_rate", event->sampling_rate);
-    put(w, ",\"steps\":%llu}", (unsigned long long)event->steps);
+    put(w, ",\"%s\":{\"kind\":\"%s\"", field->key, accountant_kind_name(event->kind));
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *at = (const uint8_t *)event + parts[i].offset;
+        uint32_t narrow;
+        uint64_t whole;
+        double real;
+
+        put(w, ",");
+        if (parts[i].type == ACCOUNTANT_REAL) {
+            memcpy(&real, at, sizeof real);
+            put_double(w, parts[i].name, real);
+        } else if (parts[i].type == ACCOUNTANT_U32) {
+            memcpy(&narrow, at, sizeof narrow);
+            put(w, "\"%s\":%lu", parts[i].name, (unsigned long)narrow);
+        } else {
+            memcpy(&whole, at, sizeof whole);
+            put(w, "\"%s\":%llu", parts[i].name, (unsigned long long)whole);
+        }
+    }
+    put(w, "}");
 }
 
 static void put_field(struct writer *w, const struct field *field, const struct ledger_entry *entry)
@@ -290,18 +307,43 @@ static enum cn_err read_bytes(uint8_t *out, size_t size, const json_t *value)
     return json_is_string(value) ? cn_hex_decode(out, size, json_string_value(value)) : CN_E_PARSE;
 }
 
+static enum cn_err read_event_part(struct accountant_event *event,
+                                   const struct accountant_field *part, const json_t *object)
+{
+    uint8_t *at = (uint8_t *)event + part->offset;
+    int64_t whole;
+    uint32_t narrow;
+    double real;
+
+    if (part->type == ACCOUNTANT_REAL) {
+        CN_TRY(read_number(&real, object, part->name));
+        memcpy(at, &real, sizeof real);
+        return CN_OK;
+    }
+    CN_TRY(read_integer(&whole, object, part->name));
+    if (part->type == ACCOUNTANT_U64) {
+        memcpy(at, &whole, sizeof whole); /* never negative */
+        return CN_OK;
+    }
+    if (whole > UINT32_MAX)
+        return CN_E_PARSE;
+    narrow = (uint32_t)whole;
+    memcpy(at, &narrow, sizeof narrow);
+    return CN_OK;
+}
+
 static enum cn_err read_event(struct ledger_entry *entry, const json_t *object)
 {
     char kind[ACCOUNTANT_KIND_TEXT_MAX] = "";
-    int64_t steps;
+    const struct accountant_field *parts;
+    size_t count;
 
     entry->has_event = true;
     CN_TRY(read_text(kind, sizeof kind, json_object_get(object, "kind")));
     CN_TRY(accountant_kind_parse(&entry->event.kind, kind));
-    CN_TRY(read_number(&entry->event.noise_multiplier, object, "noise_multiplier"));
-    CN_TRY(read_number(&entry->event.sampling_rate, object, "sampling_rate"));
-    CN_TRY(read_integer(&steps, object, "steps"));
-    entry->event.steps = (uint64_t)steps;
+    parts = accountant_fields(entry->event.kind, &count);
+    for (size_t i = 0; i < count; i++)
+        CN_TRY(read_event_part(&entry->event, &parts[i], object));
     return CN_OK;
 }
 

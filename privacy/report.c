@@ -38,12 +38,22 @@ enum cn_err report_kind_parse(enum report_kind *kind, const char *name)
 
 struct report_event report_event_of(const struct accountant_event *event)
 {
+    static const enum report_kind kinds[] = {
+        [ACCOUNTANT_GAUSSIAN] = REPORT_GAUSSIAN,
+        [ACCOUNTANT_DISCRETE_GAUSSIAN] = REPORT_DISCRETE_GAUSSIAN,
+        [ACCOUNTANT_CORRELATED] = REPORT_CORRELATED,
+        [ACCOUNTANT_DISTRIBUTED] = REPORT_DISTRIBUTED,
+    };
+    _Static_assert(CN_COUNT(kinds) == ACCOUNTANT_KIND_COUNT, "every kind has its like");
+
     return (struct report_event){
-        .kind = event->kind == ACCOUNTANT_DISCRETE_GAUSSIAN ? REPORT_DISCRETE_GAUSSIAN
-                                                            : REPORT_GAUSSIAN,
+        .kind =
+            (unsigned)event->kind < ACCOUNTANT_KIND_COUNT ? kinds[event->kind] : REPORT_KIND_COUNT,
         .noise_multiplier = event->noise_multiplier,
         .sampling_rate = event->sampling_rate,
         .steps = event->steps,
+        .square = event->square,
+        .distributed = event->distributed,
     };
 }
 

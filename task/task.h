@@ -16,12 +16,14 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "crypto/hash.h"
+#include "crypto/secagg.h"
 #include "data/dataset.h"
 #include "data/form.h"
 #include "data/source.h"
 #include "nn/model.h"
 #include "nn/train.h"
 #include "privacy/accountant.h"
+#include "privacy/correlated.h"
 #include "privacy/encode.h"
 
 #define TASK_NAME_MAX 48
@@ -33,6 +35,7 @@
 
 enum task_unit {
     TASK_UNIT_EXAMPLE, /* differential privacy for each example of a device */
+    TASK_UNIT_USER,    /* differential privacy for all that a device sends in a round */
     TASK_UNIT_NONE,    /* no differential privacy; the sum is still all that anyone sees */
 };
 
@@ -66,17 +69,48 @@ struct task_training {
     struct optimiser_options optimiser; /* all but learning_rate and momentum, which are above */
 };
 
+/* Who adds the noise. */
+enum task_placement {
+    TASK_PLACEMENT_UNSAID,
+    TASK_PLACEMENT_LOCAL,       /* each device all of it */
+    TASK_PLACEMENT_CENTRAL,     /* the aggregator, which sees the sum before: unit user */
+    TASK_PLACEMENT_DISTRIBUTED, /* each device a part, so that the honest survivors' parts are all
+                                   of it: unit user */
+};
+
 struct task_privacy {
     enum task_unit unit;
-    double clip_norm;        /* L2 bound C of one example's gradient */
+    enum task_placement placement; /* never UNSAID when unit is not NONE */
+    uint32_t honest_min;           /* distributed: so many survivors of every round are honest */
+    double clip_quantile; /* 0: the clip is fixed; else it follows this quantile: adaptive.h */
+    double clip_rate;
+    double clip_count_noise;          /* standard deviation of the noise in the count */
+    enum correlated_kind correlation; /* central: DP-FTRL's noise */
+    uint32_t correlation_rounds; /* of a tree, or the band: also rounds from one participation of a
+                                    device to its next */
+    double clip_norm; /* L2 bound C of one example's gradient, or of one device's update; with
+                         clip_quantile of the first round's */
     double noise_multiplier; /* standard deviation of the noise / clip_norm */
     double delta;
     double epsilon_max; /* 0: no limit of the task's own */
 };
 
+enum task_mode {
+    TASK_MODE_UNSAID, /* of a file without the key: on */
+    TASK_MODE_ON,     /* the aggregator sees sums only */
+    TASK_MODE_OFF,    /* the aggregator sees every device's update, sealed to it on the way */
+};
+
+enum task_adversary { TASK_ADVERSARY_MALICIOUS, TASK_ADVERSARY_CURIOUS };
+
 struct task_secagg {
+    enum task_mode mode; /* never TASK_MODE_UNSAID */
     double update_range; /* L2 bound S of an update as it is sent */
     uint32_t threshold;  /* 0: more than two thirds of the roster */
+    /* What the sparse graph of a large cohort has to bear; complete graphs bear more: */
+    double corrupt; /* share of the devices that may help a lying aggregator */
+    double dropout; /* share of the devices that may leave during a round */
+    enum task_adversary adversary;
 };
 
 struct task_rounds {
@@ -140,6 +174,10 @@ bool task_round_event(const struct task *task, struct accountant_event *event);
 /* The epsilon of one device after `rounds` rounds, at privacy.delta, for example-level add/remove
  * neighbours, by RDP. 0 for unit none. */
 enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsilon);
+
+/* Fills what one round's secure aggregation is built from, but the binding and the choice of masks:
+ * both sides call this, and get the same. CN_E_CONFIG as of task_encode_plan. */
+enum cn_err task_secagg_config(struct secagg_config *config, const struct task *task);
 
 /* Makes a new model of the task with room for batch_max examples, its weights drawn from
  * model_seed. Returns ownership, to model_free. */

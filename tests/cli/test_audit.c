@@ -6,7 +6,10 @@
 
 TestSuite(audit, .init = scratch_make, .fini = world_clear);
 
-static const struct accountant_event paid = {ACCOUNTANT_DISCRETE_GAUSSIAN, 0.95, 0.034, 29};
+static const struct accountant_event paid = {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+                                             .noise_multiplier = 0.95,
+                                             .sampling_rate = 0.034,
+                                             .steps = 29};
 
 static struct ledger *opened(const char *name, const char *role, uint8_t seed)
 {

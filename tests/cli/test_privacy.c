@@ -229,7 +229,10 @@ static void write_ledger(const char *file, const char *unit)
                                  .task = "t",
                                  .has_event = true,
                                  .delta = 1e-5,
-                                 .event = {ACCOUNTANT_GAUSSIAN, 0.7, 0.01, 100}};
+                                 .event = {.kind = ACCOUNTANT_GAUSSIAN,
+                                           .noise_multiplier = 0.7,
+                                           .sampling_rate = 0.01,
+                                           .steps = 100}};
     struct sign_key *key;
     struct ledger *ledger;
 

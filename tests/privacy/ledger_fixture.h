@@ -67,7 +67,10 @@ static inline struct ledger_entry fixture_spent(uint32_t n)
                                  .round = n,
                                  .attempt = 1,
                                  .has_event = true,
-                                 .event = {ACCOUNTANT_DISCRETE_GAUSSIAN, 0.95, 0.034, 29},
+                                 .event = {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+                                           .noise_multiplier = 0.95,
+                                           .sampling_rate = 0.034,
+                                           .steps = 29},
                                  .delta = 1e-5,
                                  .unit = "example"};
 

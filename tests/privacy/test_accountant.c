@@ -7,7 +7,8 @@
 
 static double price(enum accountant_kind kind, double z, double q, uint64_t steps, double delta)
 {
-    const struct accountant_event event = {kind, z, q, steps};
+    const struct accountant_event event = {
+        .kind = kind, .noise_multiplier = z, .sampling_rate = q, .steps = steps};
     struct accountant a;
     double epsilon;
 
@@ -63,8 +64,10 @@ Test(accountant, never_reports_less_than_the_discrete_gaussians_exact_delta)
 
     for (golden_open(&g, "accountant/discrete_gaussian_delta.csv"); golden_next(&g); rows++) {
         const struct accountant_event event = {
-            ACCOUNTANT_DISCRETE_GAUSSIAN,
-            sqrt(golden_get(&g, "sigma2")) / golden_get(&g, "sensitivity"), 1, 1};
+            .kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+            .noise_multiplier = sqrt(golden_get(&g, "sigma2")) / golden_get(&g, "sensitivity"),
+            .sampling_rate = 1,
+            .steps = 1};
         struct accountant a;
         double delta, exact = golden_get(&g, "delta_exact");
 
@@ -88,9 +91,13 @@ Test(accountant, prices_the_demo_below_six)
 
 Test(accountant, composes_unlike_events_by_adding)
 {
-    const struct accountant_event events[] = {{ACCOUNTANT_GAUSSIAN, 1.1, 0.01, 100},
-                                              {ACCOUNTANT_DISCRETE_GAUSSIAN, 0.9, 0.03, 7},
-                                              {ACCOUNTANT_GAUSSIAN, 1.1, 0.01, 50}};
+    const struct accountant_event events[] = {
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1.1, .sampling_rate = 0.01, .steps = 100},
+        {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+         .noise_multiplier = 0.9,
+         .sampling_rate = 0.03,
+         .steps = 7},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1.1, .sampling_rate = 0.01, .steps = 50}};
     struct accountant a, forwards;
     double together, apart, whole;
 
@@ -110,7 +117,10 @@ Test(accountant, composes_unlike_events_by_adding)
 
 Test(accountant, charges_many_small_entries_like_one_large)
 {
-    const struct accountant_event event = {ACCOUNTANT_DISCRETE_GAUSSIAN, 0.95, 0.034, 29};
+    const struct accountant_event event = {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+                                           .noise_multiplier = 0.95,
+                                           .sampling_rate = 0.034,
+                                           .steps = 29};
     struct accountant a;
     double epsilon;
 
@@ -124,7 +134,8 @@ Test(accountant, charges_many_small_entries_like_one_large)
 
 Test(accountant, owes_nothing_before_anything_is_spent)
 {
-    const struct accountant_event none = {ACCOUNTANT_GAUSSIAN, 1, 0.1, 0};
+    const struct accountant_event none = {
+        .kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1, .sampling_rate = 0.1, .steps = 0};
     struct accountant a;
     double epsilon = 1, delta = 1;
 
@@ -139,10 +150,17 @@ Test(accountant, owes_nothing_before_anything_is_spent)
 Test(accountant, refuses_events_that_are_no_mechanism)
 {
     const struct accountant_event bad[] = {
-        {ACCOUNTANT_GAUSSIAN, 0, 0.1, 1},   {ACCOUNTANT_GAUSSIAN, NAN, 0.1, 1},
-        {ACCOUNTANT_GAUSSIAN, 1, -0.1, 1},  {ACCOUNTANT_GAUSSIAN, 1, 1.5, 1},
-        {ACCOUNTANT_GAUSSIAN, 1, NAN, 1},   {ACCOUNTANT_GAUSSIAN, 1, 0.1, ACCOUNTANT_STEPS_MAX + 1},
-        {ACCOUNTANT_GAUSSIAN, 1e7, 0.1, 1}, {ACCOUNTANT_KIND_COUNT, 1, 0.1, 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 0, .sampling_rate = 0.1, .steps = 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = NAN, .sampling_rate = 0.1, .steps = 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1, .sampling_rate = -0.1, .steps = 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1, .sampling_rate = 1.5, .steps = 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1, .sampling_rate = NAN, .steps = 1},
+        {.kind = ACCOUNTANT_GAUSSIAN,
+         .noise_multiplier = 1,
+         .sampling_rate = 0.1,
+         .steps = ACCOUNTANT_STEPS_MAX + 1},
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1e7, .sampling_rate = 0.1, .steps = 1},
+        {.kind = ACCOUNTANT_KIND_COUNT, .noise_multiplier = 1, .sampling_rate = 0.1, .steps = 1},
     };
     struct accountant a;
     double epsilon;
@@ -157,7 +175,10 @@ Test(accountant, refuses_events_that_are_no_mechanism)
 
 Test(accountant, refuses_targets_that_no_noise_meets)
 {
-    struct accountant_event event = {ACCOUNTANT_GAUSSIAN, 5, 1, ACCOUNTANT_STEPS_MAX};
+    struct accountant_event event = {.kind = ACCOUNTANT_GAUSSIAN,
+                                     .noise_multiplier = 5,
+                                     .sampling_rate = 1,
+                                     .steps = ACCOUNTANT_STEPS_MAX};
 
     cr_assert_eq(accountant_calibrate(&event, 1e-3, 1e-9), CN_E_BUDGET);
     cr_assert_eq(event.noise_multiplier, 0);

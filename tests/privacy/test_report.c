@@ -29,8 +29,12 @@ Test(report, brackets_the_truth_of_a_sampled_gaussian)
 
 Test(report, charges_the_grid_a_trace_more_than_the_real_line)
 {
-    const struct accountant_event spent[] = {{ACCOUNTANT_GAUSSIAN, 1, 0.02, 500},
-                                             {ACCOUNTANT_DISCRETE_GAUSSIAN, 1, 0.02, 500}};
+    const struct accountant_event spent[] = {
+        {.kind = ACCOUNTANT_GAUSSIAN, .noise_multiplier = 1, .sampling_rate = 0.02, .steps = 500},
+        {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+         .noise_multiplier = 1,
+         .sampling_rate = 0.02,
+         .steps = 500}};
     struct report_event real = report_event_of(&spent[0]), grid = report_event_of(&spent[1]);
     struct report on_line = made(&real, 1, PLD_ADD_REMOVE),
                   on_grid = made(&grid, 1, PLD_ADD_REMOVE);
