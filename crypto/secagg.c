@@ -13,7 +13,7 @@ _Static_assert(SECAGG_SEALED_BYTES == sizeof(struct secagg_pair_of_shares) + SEA
                "a sealed message is two shares");
 _Static_assert(SECAGG_KEY_BYTES == AGREE_PUBLIC_BYTES, "keys are points");
 _Static_assert(SECAGG_SHARE_BYTES == SHAMIR_BYTES, "shares are scalars");
-_Static_assert(SECAGG_DEVICES_MAX <= SHAMIR_SHARES_MAX, "everybody can hold a share");
+_Static_assert(SECAGG_DEGREE_MAX + 1 <= SHAMIR_SHARES_MAX, "all neighbours can hold a share");
 _Static_assert(SECAGG_BITS_MAX <= MASK_BITS_MAX, "masks cover every coordinate");
 
 #define KEYS_LABEL "cairn-secagg-keys-1"

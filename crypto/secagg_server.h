@@ -32,6 +32,11 @@ enum cn_err secagg_server_new(struct secagg_server **out, const struct secagg_co
  * spent; CN_E_TOO_LARGE when the roster is full. */
 enum cn_err secagg_server_keys(struct secagg_server *server, const struct secagg_member *member);
 
+/* The same for a device whose certificate the caller has verified under the same registrar before,
+ * as at its login: spares two of three signatures. */
+enum cn_err secagg_server_keys_known(struct secagg_server *server,
+                                     const struct secagg_member *member);
+
 /* Devices admitted so far, or in the roster. */
 uint32_t secagg_server_count(const struct secagg_server *server);
 
@@ -43,6 +48,22 @@ enum cn_err secagg_server_close_roster(struct secagg_server *server);
 enum cn_err secagg_server_members(const struct secagg_server *server,
                                   const struct secagg_member **members, uint32_t *count,
                                   uint32_t *threshold);
+
+/* The same as entries, valid until the server is freed: what every device of a ring gets. */
+enum cn_err secagg_server_entries(const struct secagg_server *server,
+                                  const struct secagg_entry **entries, uint32_t *count,
+                                  uint32_t *threshold);
+
+/* How many neighbours each device has. CN_E_UNEXPECTED before the roster is closed. */
+enum cn_err secagg_server_degree(const struct secagg_server *server, uint32_t *degree);
+
+/* Copies the neighbours of one device, by position: with the entries all that it needs.
+ *
+ *   out    room for secagg_server_degree
+ *
+ * CN_E_INCONSISTENT beyond the roster; CN_E_UNEXPECTED before it is closed. */
+enum cn_err secagg_server_neighbours(const struct secagg_server *server, uint32_t index,
+                                     struct secagg_member *out, uint32_t *count);
 
 /* The position of the device with this id. CN_E_NOT_FOUND; CN_E_UNEXPECTED before the roster is
  * closed. */
@@ -69,8 +90,34 @@ enum cn_err secagg_server_close_shares(struct secagg_server *server);
 enum cn_err secagg_server_inbox(const struct secagg_server *server, uint32_t to,
                                 struct secagg_sealed *out, uint32_t *count);
 
+/* Takes a device's complaint, once, before its masked vector: messages of these neighbours did not
+ * open. It has left them out of its masks, so one of each two must leave the sum: the one of whom
+ * whose vector comes later; before either came, the one with more complaints on it (made or
+ * suffered), and the accused where these are equal. So one liar puts out himself, or one other.
+ *
+ *   list  [count]  neighbours in U2, strictly rising
+ *
+ * CN_E_INCONSISTENT for another list or a device outside U2; CN_E_REPLAY for a second complaint;
+ * CN_E_UNEXPECTED after its vector; CN_E_NOMEM. */
+enum cn_err secagg_server_complain(struct secagg_server *server, uint32_t index,
+                                   const uint32_t *list, uint32_t count);
+
+/* All complaints so far, valid until the next one. Of each two devices at least one lies (or the
+ * server, which knows whether it did): watch whom rounds name again and again; ban nobody for one.
+ */
+struct secagg_complaint {
+    uint32_t by;
+    uint32_t of;
+};
+void secagg_server_complaints(const struct secagg_server *server,
+                              const struct secagg_complaint **list, uint32_t *count);
+
+/* True when a device's vector would be taken: it is in U2, and no complaint has put it out. */
+bool secagg_server_expects(const struct secagg_server *server, uint32_t index);
+
 /* Adds a masked vector, packed by pack_bits, to the accumulator. CN_E_PARSE when its length or its
- * unused bits are wrong; CN_E_INCONSISTENT when index is not in U2. */
+ * unused bits are wrong; CN_E_INCONSISTENT when index is not in U2 or was put out by a complaint.
+ */
 enum cn_err secagg_server_masked(struct secagg_server *server, uint32_t index,
                                  const uint8_t *packed, size_t len);
 
@@ -94,8 +141,18 @@ enum cn_err secagg_server_close_vouches(struct secagg_server *server);
 enum cn_err secagg_server_vouches(const struct secagg_server *server,
                                   const struct secagg_vouch **vouches, uint32_t *count);
 
+/* The vouches that one survivor needs: on a ring those of its neighbours and itself, else all.
+ * Index strictly rising.
+ *
+ *   out  room for degree + 1
+ *
+ * CN_E_UNEXPECTED before close_vouches; CN_E_INCONSISTENT when index did not survive. */
+enum cn_err secagg_server_vouches_for(const struct secagg_server *server, uint32_t index,
+                                      struct secagg_vouch *out, uint32_t *count);
+
 /* Takes a survivor's shares: of itself and of each neighbour in U2 exactly one, of strictly rising,
- * of the kind that survival decides. CN_E_INCONSISTENT otherwise or when index did not survive;
+ * of the kind that survival decides, but none of those it complained of; behind each PAIR there may
+ * be an EDGE. CN_E_INCONSISTENT otherwise or when index did not survive;
  * CN_E_PARSE when a value is no scalar. That the values are right is found out by open. */
 enum cn_err secagg_server_reveal(struct secagg_server *server, uint32_t index,
                                  const struct secagg_share *shares, uint32_t count);
@@ -103,6 +160,11 @@ enum cn_err secagg_server_reveal(struct secagg_server *server, uint32_t index,
 /* True when enough devices revealed to open every secret that is needed. More may still come and
  * make the opening robust against wrong shares. */
 bool secagg_server_can_open(const struct secagg_server *server);
+
+/* How many threads secagg_server_open may use, 1 .. SECAGG_THREADS_MAX (others are bent into it); 1
+ * until told. Each of them takes a range of the coordinates: no memory but its stack. */
+#define SECAGG_THREADS_MAX 64u
+void secagg_server_set_threads(struct secagg_server *server, uint32_t threads);
 
 /* Recovers the secrets, removes all masks and gives the sum over U3 modulo 2^bits, once.
  *

@@ -16,7 +16,7 @@
 
 #define SHAMIR_BYTES 32 /* secrets, shares and weights: scalars, little-endian */
 #define SHAMIR_THRESHOLD_MIN 2u
-#define SHAMIR_SHARES_MAX 1024u
+#define SHAMIR_SHARES_MAX 2048u
 
 /* Shares secret among count holders.
  *
