@@ -17,6 +17,8 @@ extern const struct cn_verb data_verbs[];
 extern const size_t data_verb_count;
 extern const struct cn_verb bench_verbs[];
 extern const size_t bench_verb_count;
+extern const struct cn_verb bench_train_verbs[];
+extern const size_t bench_train_verb_count;
 
 /* The program, valid for ever. */
 const struct cn_program *cli_program(void);

@@ -34,10 +34,13 @@ uint32_t team_threads(const struct team *team);
 /* Bytes of the replicas and sums, without the model itself. */
 size_t team_bytes(const struct team *team);
 
-/* As gradient_add, or with clip_norm > 0 as gradient_add_clipped, by all threads. Examples lie in
- * the parts in their order; a batch of fewer examples than threads leaves some idle. */
+/* As gradient_add, or with clip as gradient_add_clipped_with, by all threads. Examples lie in the
+ * parts in their order. A batch whose work would not pay for waking the workers is done by the
+ * caller alone; that depends on the model and the batch's size only. Dropout draws from one
+ * generator per part, seeded by the one given with gradient_use_random. */
 enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *seen,
-                          const struct gradient_batch *batch, double clip_norm, double *norms);
+                          const struct gradient_batch *batch, const struct gradient_clip *clip,
+                          double *norms);
 
 /* The part [from, to) of [0, count) that falls to part index of parts: nearly equal, cut at
  * multiples of 16 so that parts do not share cache lines. */
@@ -46,7 +49,8 @@ struct team_range {
 };
 struct team_range team_range_of(size_t count, uint32_t index, uint32_t parts);
 
-/* Runs work(ctx, index, threads) once per thread, index from 0, and returns when all are done. */
+/* Runs work(ctx, index, threads) once per thread, index from 0 (the caller), and returns when all
+ * are done. */
 typedef void (*team_work_fn)(void *ctx, uint32_t index, uint32_t threads);
 void team_run(struct team *team, team_work_fn work, void *ctx);
 

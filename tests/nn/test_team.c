@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads that share a batch: the same gradients as one thread, the same bits every time. */
+#include "nn/team.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXAMPLES 61
+#define WIDTH 12
+
+static const struct model_spec SPEC = {
+    .channels = 2,
+    .height = WIDTH,
+    .width = WIDTH,
+    .layers = {{.kind = LAYER_CONV2D, .filters = 8, .kernel = 3, .padding = 1},
+               {.kind = LAYER_RELU},
+               {.kind = LAYER_MAX_POOL, .kernel = 2},
+               {.kind = LAYER_FLATTEN},
+               {.kind = LAYER_DENSE, .units = 96},
+               {.kind = LAYER_RELU},
+               {.kind = LAYER_DENSE, .units = 7}},
+    .layer_count = 7,
+};
+
+static struct dataset data;
+static uint32_t rows[EXAMPLES];
+
+static void setup(void)
+{
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 11);
+
+    cr_assert_eq(dataset_new(&data, EXAMPLES, 2, WIDTH, WIDTH), CN_OK);
+    for (size_t i = 0; i < (size_t)EXAMPLES * 2 * WIDTH * WIDTH; i++)
+        data.x[i] = (float)cn_random_normal(&random);
+    for (uint32_t i = 0; i < EXAMPLES; i++) {
+        data.y[i] = i % 7;
+        rows[i] = (i * 17) % EXAMPLES;
+    }
+    data.classes = 7;
+}
+
+static void teardown(void)
+{
+    dataset_free(&data);
+}
+
+static struct model *model_of(const struct model_spec *spec)
+{
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 5);
+    struct model *model;
+
+    cr_assert_eq(model_new(&model, spec, 4, NULL), CN_OK);
+    model_init_weights(model, &random);
+    return model;
+}
+
+static float *gradient_of(const struct model_spec *spec, uint32_t threads, size_t n, double bound,
+                          struct gradient_seen *seen, double *norms)
+{
+    struct model *model = model_of(spec);
+    struct gradient_batch batch = {&data, rows, n};
+    struct gradient_clip clip = {.norm = bound};
+    float *sum = calloc(model_params(model), sizeof *sum);
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 77);
+    struct team *team;
+
+    cr_assert_eq(team_new(&team, model, threads), CN_OK);
+    gradient_use_random(model, &random);
+    *seen = (struct gradient_seen){0};
+    cr_assert_eq(team_gradient(team, sum, seen, &batch, bound > 0.0 ? &clip : NULL, norms), CN_OK);
+    team_free(team);
+    model_free(model);
+    return sum;
+}
+
+static size_t params(void)
+{
+    struct model *model = model_of(&SPEC);
+    size_t d = model_params(model);
+
+    model_free(model);
+    return d;
+}
+
+static double distance(const float *a, const float *b, size_t d)
+{
+    double away = 0.0, size = 0.0;
+
+    for (size_t i = 0; i < d; i++) {
+        away += (a[i] - b[i]) * (double)(a[i] - b[i]);
+        size += (double)a[i] * a[i];
+    }
+    return sqrt(away / size);
+}
+
+TestSuite(team, .init = setup, .fini = teardown);
+
+Test(team, sums_what_one_thread_sums)
+{
+    static const size_t sizes[] = {1, 2, 3, 31, EXAMPLES};
+    const size_t d = params();
+
+    for (uint32_t threads = 2; threads <= 5; threads++) {
+        for (size_t i = 0; i < CN_COUNT(sizes); i++) {
+            struct gradient_seen one, many;
+            float *expected = gradient_of(&SPEC, 1, sizes[i], 0.0, &one, NULL);
+            float *sum = gradient_of(&SPEC, threads, sizes[i], 0.0, &many, NULL);
+
+            cr_expect_lt(distance(expected, sum, d), 1e-6);
+            cr_expect_eq(one.n, many.n);
+            cr_expect_eq(one.correct, many.correct);
+            cr_expect_lt(fabs(one.loss - many.loss), 1e-9 * one.loss);
+            free(expected);
+            free(sum);
+        }
+    }
+}
+
+Test(team, clips_every_example_as_one_thread_does)
+{
+    const size_t d = params();
+    double norms[2][EXAMPLES];
+    struct gradient_seen seen;
+    float *expected = gradient_of(&SPEC, 1, EXAMPLES, 0.5, &seen, norms[0]);
+    float *sum = gradient_of(&SPEC, 3, EXAMPLES, 0.5, &seen, norms[1]);
+
+    cr_expect_lt(distance(expected, sum, d), 1e-6);
+    for (size_t i = 0; i < EXAMPLES; i++)
+        cr_expect_eq(norms[0][i], norms[1][i], "example %zu", i);
+    free(expected);
+    free(sum);
+}
+
+Test(team, gives_the_same_bits_every_time)
+{
+    struct model_spec spec = SPEC;
+    const size_t d = params();
+    struct gradient_seen first, again;
+
+    spec.layers[5] = (struct layer_spec){.kind = LAYER_DROPOUT, .rate = 0.5};
+    for (uint32_t threads = 1; threads <= 4; threads++) {
+        float *a = gradient_of(&spec, threads, EXAMPLES, 0.0, &first, NULL);
+
+        for (int i = 0; i < 4; i++) {
+            float *b = gradient_of(&spec, threads, EXAMPLES, 0.0, &again, NULL);
+
+            cr_expect_eq(memcmp(a, b, d * sizeof *a), 0, "%u threads", threads);
+            cr_expect_eq(first.loss, again.loss);
+            free(b);
+        }
+        free(a);
+    }
+}
+
+Test(team, shares_the_weights)
+{
+    struct model *model = model_of(&SPEC);
+    struct team *team;
+
+    cr_assert_eq(team_new(&team, model, 2), CN_OK);
+    cr_expect_eq(team_threads(team), 2);
+    /* a replica has neither weights nor packed weights, and one vector of sums */
+    cr_expect_lt(team_bytes(team), model_bytes(model));
+    team_free(team);
+    model_free(model);
+}
+
+Test(team, says_when_a_part_diverges)
+{
+    struct model *model = model_of(&SPEC);
+    struct gradient_batch batch = {&data, rows, EXAMPLES};
+    float *sum = calloc(model_params(model), sizeof *sum);
+    struct gradient_seen seen = {0};
+    struct team *team;
+
+    data.x[(size_t)rows[EXAMPLES - 1] * 2 * WIDTH * WIDTH] = NAN;
+    cr_assert_eq(team_new(&team, model, 2), CN_OK);
+    cr_expect_eq(team_gradient(team, sum, &seen, &batch, NULL, NULL), CN_E_DIVERGED);
+    team_free(team);
+    model_free(model);
+    free(sum);
+}
+
+Test(team, refuses_numbers_of_threads_out_of_range)
+{
+    struct model *model = model_of(&SPEC);
+    struct team *team;
+
+    cr_expect_eq(team_new(&team, model, 0), CN_E_CONFIG);
+    cr_expect_null(team);
+    cr_expect_eq(team_new(&team, model, TEAM_THREADS_MAX + 1), CN_E_CONFIG);
+    team_free(NULL);
+    model_free(model);
+}
+
+Test(team, cuts_ranges_without_gap_or_overlap)
+{
+    for (size_t count = 0; count < 400; count += 7) {
+        for (uint32_t parts = 1; parts < 9; parts++) {
+            size_t at = 0;
+
+            for (uint32_t i = 0; i < parts; i++) {
+                struct team_range range = team_range_of(count, i, parts);
+
+                cr_assert_eq(range.from, at);
+                cr_assert_geq(range.to, range.from);
+                at = range.to;
+            }
+            cr_assert_eq(at, count);
+        }
+    }
+}
+
+struct tally {
+    unsigned runs[4];
+};
+
+static void count_run(void *ctx, uint32_t index, uint32_t threads)
+{
+    struct tally *tally = ctx;
+
+    cr_assert_eq(threads, 4);
+    tally->runs[index]++;
+}
+
+Test(team, runs_every_thread_once_each_time)
+{
+    struct model *model = model_of(&SPEC);
+    struct tally tally = {0};
+    struct team *team;
+
+    cr_assert_eq(team_new(&team, model, 4), CN_OK);
+    for (unsigned i = 1; i <= 200; i++) {
+        team_run(team, count_run, &tally);
+        for (int j = 0; j < 4; j++)
+            cr_assert_eq(tally.runs[j], i);
+    }
+    team_free(team);
+    model_free(model);
+}
