@@ -70,6 +70,7 @@ static enum cn_err take_names(struct table *table, struct cn_diag *diag)
         }
         memcpy(table->columns[i].name, text, len);
         table->columns[i].feature = CSV_NOT_A_FEATURE;
+        table->columns[i].target = CSV_NOT_A_FEATURE;
     }
     return CN_OK;
 }
@@ -127,6 +128,14 @@ static enum cn_err find_label(struct table *table, const char *label, struct cn_
     char *end = NULL;
     unsigned long number;
 
+    table->label = NOBODY;
+    if (table->form && table->form->target_count)
+        return CN_OK;
+    if (!label || !label[0]) {
+        cn_diag_set(diag, table->path, 0, 0, "which column is the label?");
+        cn_diag_hint(diag, "add ',label=COLUMN' to the data source");
+        return CN_E_CONFIG;
+    }
     table->label = find_name(table, label);
     if (table->label < table->count)
         return CN_OK;
@@ -159,12 +168,34 @@ static enum cn_err use_named(struct table *table, const struct data_column *spec
 
     if (at == table->count)
         return refuse_name(table, "task", spec->name, diag);
-    if (at == table->label || table->columns[at].feature != CSV_NOT_A_FEATURE) {
+    if (at == table->label || table->columns[at].spec) {
+        bool both = at == table->label || table->columns[at].target != CSV_NOT_A_FEATURE;
+
         cn_diag_set(diag, table->path, 1, 0, "column '%s' is %s", spec->name,
-                    at == table->label ? "both a feature and the label" : "taken twice");
+                    both ? "both a feature and the label or a target" : "taken twice");
         return CN_E_CONFIG;
     }
     return use(table, at, spec);
+}
+
+static enum cn_err choose_targets(struct table *table, struct cn_diag *diag)
+{
+    const struct data_form *form = table->form;
+
+    for (uint32_t i = 0; form && i < form->target_count; i++) {
+        uint32_t at = find_name(table, form->targets[i].name);
+
+        if (at == table->count)
+            return refuse_name(table, "task", form->targets[i].name, diag);
+        if (table->columns[at].spec) {
+            cn_diag_set(diag, table->path, 1, 0, "target '%s' is taken twice",
+                        form->targets[i].name);
+            return CN_E_CONFIG;
+        }
+        CN_TRY(csv_column_use(&table->columns[at], &form->targets[i], CSV_NOT_A_FEATURE));
+        table->columns[at].target = i;
+    }
+    return CN_OK;
 }
 
 /* Numbers the columns that make an example and says how each is read. */
@@ -177,7 +208,7 @@ static enum cn_err choose_features(struct table *table, struct cn_diag *diag)
     for (uint32_t i = 0; form && i < form->column_count; i++)
         CN_TRY(use_named(table, &form->columns[i], diag));
     for (uint32_t i = 0; !(form && form->column_count) && i < table->count; i++)
-        if (i != table->label)
+        if (i != table->label && !table->columns[i].spec)
             CN_TRY(use(table, i, &table->plain));
     return data_form_check(form, 1, 1, table->features, table->path, diag);
 }
@@ -194,6 +225,7 @@ static enum cn_err read_header(struct table *table, struct cn_diag *diag)
     CN_TRY(take_names(table, diag));
     CN_TRY(check_double_names(table, diag));
     CN_TRY(find_label(table, table->label_text, diag));
+    CN_TRY(choose_targets(table, diag));
     return choose_features(table, diag);
 }
 
@@ -226,11 +258,17 @@ static enum cn_err take_record(struct table *table, struct dataset *set, struct 
     }
     CN_TRY(intake_row(&table->intake, &row, table->path, diag));
     x = set->x + row * table->features;
-    for (uint32_t i = 0; i < table->count; i++)
-        if (table->columns[i].feature != CSV_NOT_A_FEATURE)
-            CN_TRY(csv_value_take(x + table->columns[i].feature, &table->columns[i],
-                                  &reader->fields[i], table->path, diag));
-    return take_label(table, set, row, diag);
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct csv_column *column = &table->columns[i];
+        float *out = column->feature != CSV_NOT_A_FEATURE ? x + column->feature
+                     : column->target != CSV_NOT_A_FEATURE
+                         ? set->z + row * set->reals + column->target
+                         : NULL;
+
+        if (out)
+            CN_TRY(csv_value_take(out, column, &reader->fields[i], table->path, diag));
+    }
+    return set->reals ? CN_OK : take_label(table, set, row, diag);
 }
 
 static enum cn_err read_records(struct table *table, struct dataset *set,
@@ -239,6 +277,8 @@ static enum cn_err read_records(struct table *table, struct dataset *set,
     bool got;
 
     *set = (struct dataset){.channels = 1, .height = 1, .width = table->features};
+    if (table->form)
+        set->reals = table->form->target_count;
     CN_TRY(intake_start(&table->intake, set, &options->intake));
     for (;;) {
         CN_TRY(csv_reader_next(&table->reader, &got, diag));
@@ -247,7 +287,7 @@ static enum cn_err read_records(struct table *table, struct dataset *set,
         CN_TRY(take_record(table, set, diag));
     }
     CN_TRY(intake_finish(&table->intake, table->path, "no records behind the header", diag));
-    return csv_labels_finish(&table->labels, set, diag);
+    return set->reals ? CN_OK : csv_labels_finish(&table->labels, set, diag);
 }
 
 static void table_clear(struct table *table)

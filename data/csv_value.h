@@ -22,7 +22,8 @@ struct csv_category {
 struct csv_column {
     char name[DATA_NAME_MAX];
     uint32_t feature;               /* of its first value in an example, or CSV_NOT_A_FEATURE */
-    const struct data_column *spec; /* borrowed; of features */
+    uint32_t target;                /* its place among the targets, or CSV_NOT_A_FEATURE */
+    const struct data_column *spec; /* borrowed; of features and targets */
     struct csv_category *sorted;    /* [spec->category_count] by name */
 };
 

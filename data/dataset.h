@@ -13,17 +13,17 @@
 #define DATASET_VALUES_MAX ((size_t)1 << 32)   /* of all examples: 16 GiB of floats */
 #define DATASET_CLASSES_MAX 4096u
 
-#define DATASET_TARGETS_MAX 65536u /* class targets, or reals, of one example */
+#define DATASET_TARGETS_MAX 65536u                 /* class targets, or reals, of one example */
 #define DATASET_VOCABULARY_MAX ((uint32_t)1 << 24) /* every token number is exact as a float */
 /* A class target that counts nothing: no loss, no gradient, no hit. */
 #define DATASET_IGNORE UINT32_MAX
 
 /* A target is a class (y) or a real number (z), never both. */
 struct dataset {
-    float *x;            /* [n, channels, height, width], standardised; or token numbers */
-    uint32_t *y;         /* [n, targets], each < classes or DATASET_IGNORE; NULL with reals */
-    size_t n;            /* examples */
-    uint32_t channels;   /* tables have channels = height = 1 and width = columns */
+    float *x;          /* [n, channels, height, width], standardised; or token numbers */
+    uint32_t *y;       /* [n, targets], each < classes or DATASET_IGNORE; NULL with reals */
+    size_t n;          /* examples */
+    uint32_t channels; /* tables have channels = height = 1 and width = columns */
     uint32_t height;
     uint32_t width;
     uint32_t classes;

@@ -3,15 +3,19 @@
 #include "data/intake.h"
 
 #define FIRST_ROWS ((size_t)256)
+#define FIRST_VALUES ((size_t)1 << 20) /* wide examples start with fewer rows */
 
 enum cn_err intake_start(struct intake *intake, struct dataset *set,
                          const struct intake_options *options)
 {
     size_t sample = options && options->sample < DATASET_EXAMPLES_MAX ? options->sample : 0;
+    size_t rows = FIRST_ROWS;
 
     *intake = (struct intake){.set = set, .sample = sample};
     intake->random = cn_random_seeded(&intake->seeded, options ? options->seed : 0);
-    return dataset_resize(set, sample && sample < FIRST_ROWS ? sample + 1 : FIRST_ROWS);
+    while (rows > 1 && rows * dataset_features(set) > FIRST_VALUES)
+        rows /= 2;
+    return dataset_resize(set, sample && sample < rows ? sample + 1 : rows);
 }
 
 /* Doubles the rows, up to the sample and the one spare row behind it. */

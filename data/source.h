@@ -9,19 +9,38 @@
 #include "data/dataset.h"
 #include "data/form.h"
 
-#define DATA_SOURCE_TEXT_MAX (2 * CN_PATH_MAX + 8)
+#define DATA_SOURCE_TEXT_MAX (2 * CN_PATH_MAX + 256)
 
+/* What the formats are called in texts and files of configuration:
+ *
+ *   idx:IMAGES,LABELS        two IDX files
+ *   csv:FILE,label=COLUMN    a table; without label when the task names targets
+ *   tsv:FILE,label=COLUMN    the same with tabs
+ *   libsvm:FILE              a sparse table
+ *   images:FOLDER            PNG and JPEG files, a folder per class
+ *   text:FILE[,length=N]     a stream of tokens for a language model
+ *   text:FILE,label=1        lines of label, tab, text
+ *
+ * All but idx take ",sample=N" and ",seed=N" behind: N examples drawn uniformly in one pass over a
+ * file that may be larger than memory. */
 struct data_source {
-    char format[8];           /* "idx" or "csv" */
-    char images[CN_PATH_MAX]; /* idx */
-    char labels[CN_PATH_MAX];
-    char path[CN_PATH_MAX];    /* csv */
-    char label[DATA_NAME_MAX]; /* csv: the label's column, by name, or by number from 1 */
+    char format[8];            /* a word from above; "": not set */
+    char images[CN_PATH_MAX];  /* idx */
+    char labels[CN_PATH_MAX];  /* idx */
+    char path[CN_PATH_MAX];    /* all others: file or folder */
+    char label[DATA_NAME_MAX]; /* csv, tsv: the label's column, by name, or by number from 1;
+                                  text: "1": lines have labels */
+    uint32_t length;           /* text: tokens of a sequence; 0: the task's */
+    uint32_t sample;           /* at most this many examples; 0: all */
+    uint32_t seed;             /* of the sample */
 };
 
-/* Reads "idx:IMAGES,LABELS" or "csv:FILE,label=COLUMN". Does not look at the files. CN_E_CONFIG
- * with what was expected. */
+/* Reads a text as above. Does not look at the files. CN_E_CONFIG with what was expected. */
 enum cn_err data_source_parse(struct data_source *source, const char *text, struct cn_diag *diag);
+
+/* Checks that a source that was not made by data_source_parse has what its format needs and nothing
+ * that it does not know. CN_E_CONFIG with what was expected, without a place. */
+enum cn_err data_source_check(const struct data_source *source, struct cn_diag *diag);
 
 /* Makes relative paths count from folder, for sources that stand in a file. CN_E_TOO_LARGE. */
 enum cn_err data_source_rebase(struct data_source *source, const char *folder);
@@ -29,9 +48,12 @@ enum cn_err data_source_rebase(struct data_source *source, const char *folder);
 /* Writes the source as data_source_parse reads it; returns out. */
 const char *data_source_text(const struct data_source *source, char out[DATA_SOURCE_TEXT_MAX]);
 
-/* Loads the data set in one pass, standardised. Returns ownership, to dataset_free. form may be
- * NULL (no expectations). Errors as of idx_load_dataset and csv_load; the data set is then empty.
- * Memory: the data set and 64 KiB. */
+/* The file or folder that holds the examples; valid as long as the source. */
+const char *data_source_place(const struct data_source *source);
+
+/* Loads the data set, standardised. Returns ownership, to dataset_free. form may be NULL (no
+ * expectations). Errors as of the formats' readers; the data set is then empty. Memory: the data
+ * set, one record (or image) and 64 KiB. */
 enum cn_err data_source_load(struct dataset *set, const struct data_source *source,
                              const struct data_form *form, struct cn_diag *diag);
 

@@ -16,11 +16,18 @@ static void refuses(const char *text, const char *part)
 
 Test(source, reads_what_it_writes)
 {
-    static const char *const texts[] = {"idx:a/images.gz,/b/labels", "csv:my data,v2.csv,label=y,z",
-                                        "csv:t.csv,label=3"};
+    static const char *const texts[] = {"idx:a/images.gz,/b/labels",
+                                        "csv:my data,v2.csv,label=y,z",
+                                        "csv:t.csv,label=3",
+                                        "tsv:t.tsv",
+                                        "libsvm:a.txt",
+                                        "images:scans",
+                                        "text:austen.txt,length=64",
+                                        "text:mails,label=1,sample=100,seed=7",
+                                        "csv:a,b=3.csv,label=y,sample=9"};
     char again[DATA_SOURCE_TEXT_MAX];
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct data_source source;
 
         cr_assert_eq(data_source_parse(&source, texts[i], NULL), CN_OK);
@@ -38,7 +45,17 @@ Test(source, refuses_other_texts_with_the_form_that_is_meant)
     refuses("idx:a,b,c", "two files with one comma");
     refuses("idx:,b", "missing or too long");
     refuses("idx:a,", "missing or too long");
-    refuses("csv:t.csv", "',label='");
+    refuses("tab:t.csv", "is no data source");
+    refuses("images:", "file's name is missing");
+    refuses("images:a,label=1", "format images has no key label");
+    refuses("libsvm:a,length=3", "format libsvm has no key length");
+    refuses("text:a,label=2", "label=1");
+    refuses("text:a,length=0", "whole numbers from 1");
+    refuses("text:a,length=x", "whole numbers from 1");
+    refuses("text:a,length=1,length=2", "whole numbers from 1");
+    refuses("csv:a,label=y,label=z", "there twice");
+    refuses("csv:a,label=y,seed=3", "a seed but no sample");
+    refuses("csv:a,label=y,sample=9999999999", "whole numbers from 1");
     refuses("csv:,label=y", "file's name is missing");
     refuses("csv:t.csv,label=", "column's name is missing");
     memset(text, 'x', sizeof text);
@@ -65,6 +82,7 @@ Test(source, counts_relative_paths_from_a_folder)
 Test(source, loads_by_format)
 {
     struct data_source source;
+    struct cn_diag diag = {0};
     struct dataset set;
     size_t counts[2];
 
@@ -75,6 +93,56 @@ Test(source, loads_by_format)
     dataset_counts(counts, &set);
     cr_assert(set.n == 3 && counts[0] == 1 && counts[1] == 2);
     dataset_free(&set);
+    cr_assert_eq(data_source_parse(&source, "csv:t.csv", NULL), CN_OK);
+    cr_assert_eq(data_source_rebase(&source, scratch_folder), CN_OK);
+    cr_assert_eq(data_source_load(&set, &source, NULL, &diag), CN_E_CONFIG);
+    cr_assert(strstr(diag.hint, ",label=COLUMN"));
     source.format[0] = '\0';
     cr_assert_eq(data_source_load(&set, &source, NULL, NULL), CN_E_CONFIG);
+}
+
+Test(source, loads_every_format_and_its_sample)
+{
+    static const char *const texts[] = {"tsv:t.tsv,label=y", "libsvm:t.svm", "text:t.txt,length=2",
+                                        "text:l.txt,label=1", "csv:t.csv,label=y"};
+    char text[DATA_SOURCE_TEXT_MAX];
+    struct data_source source;
+    struct dataset set;
+
+    scratch_text("t.csv", "x,y\n1,0\n2,1\n3,1\n");
+    scratch_text("t.tsv", "x\ty\n1\t0\n2\t1\n3\t1\n");
+    scratch_text("t.svm", "0 1:1\n1 1:2\n1 1:3\n");
+    scratch_text("t.txt", "abcdefg");
+    scratch_text("l.txt", "0\ta\n1\tb\n1\tc\n");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        for (size_t sample = 0; sample <= 2; sample += 2) {
+            snprintf(text, sizeof text, sample ? "%s,sample=2" : "%s", texts[i]);
+            cr_assert_eq(data_source_parse(&source, text, NULL), CN_OK);
+            cr_assert_eq(data_source_rebase(&source, scratch_folder), CN_OK);
+            cr_assert_eq(data_source_load(&set, &source, NULL, NULL), CN_OK, "%s", text);
+            cr_assert_eq(set.n, sample ? 2 : 3, "%s", text);
+            dataset_free(&set);
+        }
+    }
+}
+
+Test(source, refuses_sources_from_files_that_lack_or_mix_keys)
+{
+    struct data_source source = {.format = "idx", .images = "a"};
+    struct cn_diag diag = {0};
+
+    cr_assert_eq(data_source_check(&source, &diag), CN_E_CONFIG);
+    cr_assert(strstr(diag.text, "images and labels"));
+    source = (struct data_source){.format = "text", .path = "a", .images = "b"};
+    cr_assert_eq(data_source_check(&source, NULL), CN_E_CONFIG);
+    source = (struct data_source){.format = "idx", .path = "a", .images = "b", .labels = "c"};
+    cr_assert_eq(data_source_check(&source, NULL), CN_E_CONFIG);
+    source = (struct data_source){.format = "csv"};
+    cr_assert_eq(data_source_check(&source, NULL), CN_E_CONFIG);
+    source = (struct data_source){.format = "xml", .path = "a"};
+    diag = (struct cn_diag){0};
+    cr_assert_eq(data_source_check(&source, &diag), CN_E_CONFIG);
+    cr_assert(strstr(diag.text, "libsvm, images or text"));
+    source = (struct data_source){.format = "csv", .path = "a", .label = "y", .sample = 3};
+    cr_assert_eq(data_source_check(&source, NULL), CN_OK);
 }
