@@ -143,14 +143,13 @@ static enum cn_err sum_batch(struct train *train, const struct gradient_batch *b
     return gradient_add(train->model, train->sum, &train->seen, batch);
 }
 
-enum cn_err train_step(struct train *train)
+static enum cn_err make_step(struct train *train)
 {
     const struct train_options *options = &train->options;
     struct gradient_batch batch = next_batch(train);
     size_t d = model_params(train->model);
     double divisor = options->expected_batch > 0 ? options->expected_batch : (double)batch.n;
 
-    train->done++;
     if (options->batch_limit > 0 && batch.n > options->batch_limit)
         return CN_E_TOO_LARGE;
     if (divisor == 0.0)
@@ -161,6 +160,13 @@ enum cn_err train_step(struct train *train)
     kernels_best()->scale(train->sum, (float)(1.0 / divisor), d);
     optimiser_step(&train->optimiser, model_weights(train->model), train->sum);
     return check_weights(train->model);
+}
+
+enum cn_err train_step(struct train *train)
+{
+    CN_TRY(make_step(train));
+    train->done++;
+    return CN_OK;
 }
 
 static enum cn_err prepare(struct train *train)
