@@ -21,8 +21,9 @@
 #include "privacy/bounds.h"
 #include "privacy/rotate.h"
 
-#define DISTRIBUTED_PAD 1024 /* vectors are padded to a multiple; shorter ones to a power of two   \
-                              */
+#define DISTRIBUTED_PAD                                                                            \
+    1024 /* vectors are padded to a multiple; shorter ones to a power of two                       \
+          */
 #define DISTRIBUTED_SIGMA_MIN 2.5 /* of one device: keeps tau below 2^-80 */
 #define DISTRIBUTED_BETA_LOG 20.0 /* rounding is tried again with a chance of e^-20 at most */
 

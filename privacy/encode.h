@@ -27,7 +27,7 @@ struct encode_plan {
     uint8_t value_bits;   /* one device's values lie within +-(2^(value_bits-1) - 1) */
     uint8_t modulus_bits; /* b: 8..32; sums are taken modulo 2^b */
     uint32_t cohort_max;  /* so many devices may be added up */
-    uint32_t riders;      /* 0 or 1: reals behind the values, one count for adaptive clipping */
+    double rider; /* 0, or the weight in clip norms of one real behind the values (adaptive.h) */
     struct distributed_plan noise; /* of every device; devices 0: none */
     /* Of one round, by encode_plan_round: */
     uint8_t seed[ROTATE_SEED_BYTES]; /* public: the signs of the rotation */
@@ -43,6 +43,9 @@ enum cn_err encode_plan_make(struct encode_plan *plan, uint32_t values, uint32_t
  * range (1 until encode_plan_round says otherwise). CN_E_CONFIG, with the reason in diag. */
 enum cn_err encode_plan_noised(struct encode_plan *plan, uint32_t values, uint32_t counters,
                                const struct distributed_wish *wish, struct cn_diag *diag);
+
+/* Adds a rider to a plan without noise on the devices. CN_E_CONFIG unless it is in (0, 2]. */
+enum cn_err encode_plan_rider(struct encode_plan *plan, double rider);
 
 /* Sets what changes from round to round: the norm that updates are clipped to, and the seed of the
  * rotation, which is derived from the round's binding. range as for encode_plan_make; CN_E_CONFIG.
@@ -61,7 +64,8 @@ uint32_t encode_counter_max(const struct encode_plan *plan);
  * 2^b, the counters behind; with plan->noise as distributed_encode does.
  *
  *   out       [encode_length]
- *   update    [values]    unchanged; with riders [values + riders], the last of them -1/2 .. 1/2
+ *   update    [values]    unchanged; with a rider [values + 1], the last in clip
+ *                          norms, at most rider / 2 in size
  *   counters  [counters]  each at most encode_counter_max; may be NULL when there are none
  *
  * CN_E_DIVERGED if the update holds a NaN or an infinity; CN_E_TOO_LARGE for a counter; out is then
@@ -71,7 +75,7 @@ enum cn_err encode_update(uint32_t *out, const float *update, const uint32_t *co
 
 /* Turns the sum of survivors' vectors back into the sum of updates (not the mean) and of counters.
  *
- *   sum       [values + riders]  in the unit of the weights
+ *   sum       [values]  in the unit of the weights; with a rider [values + 1], in clip norms
  *   counters  [counters]  may be NULL when there are none
  *   vector    [encode_length]  modulo 2^b
  *

@@ -18,7 +18,14 @@
  * Altogether under 2^-96. Poisson: from the mode outward, w(k + 1) = w(k) L / (k + 1) and
  * w(k - 1) = w(k) k / L, floored: x steps err by x units, all together by 2^22 units beside a sum
  * of at least 1; the cut tails are below 2^-100 by Chernoff at 13 sqrt L + 100 from the mean. Two
- * Poisson numbers double the distance. */
+ * Poisson numbers double the distance.
+ *
+ * Wide: x = f + k w, f of variance s, w of variance r, s + k^2 r = sigma^2. The chance of x is a
+ * sum over w of exp(-w^2/2r - (x - k w)^2/2s) = exp(-x^2/2sigma^2) exp(-(w - x k r/sigma^2)^2/2v)
+ * with v = s r/sigma^2, and by Poisson's formula the sum over whole w of the second factor is,
+ * whatever x, within a factor 1 +- 2.1 exp(-2 pi^2 v) of sqrt(2 pi v). Here s >= 8192 and k <= 32,
+ * so v > 7.9 (worst at k = 32) and the factor is within 1 +- 2^-220: only the tables' distances add
+ * up. */
 #include "privacy/noise_table.h"
 
 #include <math.h>
@@ -41,8 +48,10 @@ struct column {
 };
 
 struct noise_table {
-    bool difference; /* of two draws */
-    int32_t lowest;  /* value of column 0 */
+    bool difference;           /* of two draws */
+    struct noise_table *wider; /* or NULL: draws of it times factor are added */
+    int32_t factor;
+    int32_t lowest; /* value of column 0 */
     struct column column[NOISE_TABLE_COLUMNS];
     wide weight[NOISE_TABLE_COLUMNS]; /* what was put in, of 2^128 in all */
 };
@@ -175,6 +184,29 @@ static struct noise_table *table_new(void)
     return table;
 }
 
+#define FINE_VARIANCE 8192
+
+/* Two tables: the smallest factor with which the wider one is no wider than a table can be. */
+static enum cn_err wide_gaussian(struct noise_table **out, uint64_t variance)
+{
+    struct noise_table *fine = NULL, *wider = NULL;
+    uint64_t k = 1, rest = variance - FINE_VARIANCE;
+    enum cn_err err;
+
+    while (rest / (k * k) > NOISE_TABLE_SIGMA2_MAX)
+        k++;
+    CN_TRY_OUT(err, noise_table_gaussian(&wider, rest / (k * k), 1));
+    CN_TRY_OUT(err, noise_table_gaussian(&fine, variance - k * k * (rest / (k * k)), 1));
+    fine->wider = wider;
+    fine->factor = (int32_t)k;
+    *out = fine;
+    return CN_OK;
+out:
+    noise_table_free(wider);
+    noise_table_free(fine);
+    return err;
+}
+
 enum cn_err noise_table_gaussian(struct noise_table **out, uint64_t num, uint64_t den)
 {
     struct noise_table *table;
@@ -182,6 +214,8 @@ enum cn_err noise_table_gaussian(struct noise_table **out, uint64_t num, uint64_
     wide t, square, factor, g = ONE;
 
     *out = NULL;
+    if (den == 1 && num > NOISE_TABLE_SIGMA2_MAX && num <= NOISE_TABLE_WIDE_MAX)
+        return wide_gaussian(out, num);
     if (den == 0 || den > NOISE_TABLE_DEN_MAX || num < den || num > den * NOISE_TABLE_SIGMA2_MAX)
         return CN_E_CONFIG;
     table = table_new();
@@ -240,6 +274,8 @@ enum cn_err noise_table_skellam(struct noise_table **out, uint32_t variance)
 
 void noise_table_free(struct noise_table *table)
 {
+    if (table)
+        free(table->wider); /* which has no wider one */
     free(table);
 }
 
@@ -251,25 +287,39 @@ static inline int32_t draw(const struct noise_table *table, wide bits)
     return (column->own & keep) | (column->alias & ~keep);
 }
 
-void noise_table_draw(const struct noise_table *table, int32_t *out, size_t n,
-                      const struct cn_random *random)
+static void draw_batch(const struct noise_table *table, int32_t *out, size_t n,
+                       const struct cn_random *random)
 {
     wide bits[BATCH];
     size_t per = table->difference ? 2 : 1;
 
-    for (size_t at = 0; at < n;) {
-        size_t now = n - at < BATCH / per ? n - at : BATCH / per;
-
-        cn_random_fill(random, bits, now * per * sizeof bits[0]);
-        for (size_t i = 0; i < now; i++)
-            out[at + i] = per == 1 ? draw(table, bits[i])
-                                   : draw(table, bits[2 * i]) - draw(table, bits[2 * i + 1]);
-        at += now;
-    }
+    cn_random_fill(random, bits, n * per * sizeof bits[0]);
+    for (size_t i = 0; i < n; i++)
+        out[i] = per == 1 ? draw(table, bits[i])
+                          : draw(table, bits[2 * i]) - draw(table, bits[2 * i + 1]);
     explicit_bzero(bits, sizeof bits);
 }
 
-double noise_table_probability(const struct noise_table *table, int32_t value)
+void noise_table_draw(const struct noise_table *table, int32_t *out, size_t n,
+                      const struct cn_random *random)
+{
+    int32_t more[BATCH / 2];
+
+    for (size_t at = 0; at < n; at += BATCH / 2) {
+        size_t now = n - at < BATCH / 2 ? n - at : BATCH / 2;
+
+        draw_batch(table, out + at, now, random);
+        if (!table->wider)
+            continue;
+        draw_batch(table->wider, more, now, random);
+        for (size_t i = 0; i < now; i++)
+            out[at + i] += table->factor * more[i];
+    }
+    if (table->wider)
+        explicit_bzero(more, sizeof more);
+}
+
+static double narrow_probability(const struct noise_table *table, int32_t value)
 {
     wide total = 0;
 
@@ -280,4 +330,20 @@ double noise_table_probability(const struct noise_table *table, int32_t value)
         total += c->alias == value ? CAPACITY - c->threshold : 0;
     }
     return (double)total * 0x1p-128;
+}
+
+double noise_table_probability(const struct noise_table *table, int32_t value)
+{
+    double total = 0;
+
+    if (!table->wider)
+        return narrow_probability(table, value);
+    for (int32_t i = 0; i < NOISE_TABLE_COLUMNS; i++) {
+        int64_t rest = value - (int64_t)table->factor * (table->wider->lowest + i) - table->lowest;
+
+        if (rest >= 0 && rest < NOISE_TABLE_COLUMNS)
+            total += (double)table->wider->weight[i] * 0x1p-128 *
+                     ((double)table->weight[rest] * 0x1p-128);
+    }
+    return total;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fast noise from a table: the discrete Gaussian up to sigma 128, and Skellam.
+/* Fast noise from tables: the discrete Gaussian up to sigma 4096, and Skellam.
  *
  * Every sample takes the same instructions and the same 16 random bytes; no branch depends on it.
  * Which table entry is read does, so a process that shares the cache could learn about it;
@@ -18,6 +18,7 @@
 #include "base/random.h"
 
 #define NOISE_TABLE_SIGMA2_MAX 16384
+#define NOISE_TABLE_WIDE_MAX (1 << 24) /* for a whole sigma^2: from two tables */
 #define NOISE_TABLE_POISSON_MAX 16384
 #define NOISE_TABLE_DEN_MAX ((uint64_t)1 << 32)
 #define NOISE_TABLE_COLUMNS 4096 /* of 32 bytes */
@@ -25,8 +26,9 @@
 struct noise_table;
 
 /* Makes a table for the discrete Gaussian with sigma^2 = num / den in 1 .. NOISE_TABLE_SIGMA2_MAX,
- * den up to NOISE_TABLE_DEN_MAX. The caller owns it; it holds nothing secret and may be shared
- * between threads. CN_E_CONFIG, CN_E_NOMEM. About a millisecond. */
+ * den up to NOISE_TABLE_DEN_MAX; up to NOISE_TABLE_WIDE_MAX with den 1, at twice the distance named
+ * above and half the speed. The caller owns it; it holds nothing secret and may be shared between
+ * threads. CN_E_CONFIG, CN_E_NOMEM. About a millisecond. */
 enum cn_err noise_table_gaussian(struct noise_table **table, uint64_t num, uint64_t den);
 
 /* Makes a table for Skellam noise with the whole variance, an even number up to twice

@@ -108,13 +108,43 @@ Test(noise_table, has_skellams_probabilities)
     check_skellam(2 * NOISE_TABLE_POISSON_MAX, 400);
 }
 
+/* sigma^2 just past one table, in the middle, and the widest. */
+Test(noise_table, draws_wide_noise_from_two_tables)
+{
+    static const uint64_t variances[] = {NOISE_TABLE_SIGMA2_MAX + 1, 250007, NOISE_TABLE_WIDE_MAX};
+
+    for (size_t v = 0; v < sizeof variances / sizeof *variances; v++) {
+        double sigma2 = (double)variances[v], sigma = sqrt(sigma2), mean = 0, square = 0;
+        struct noise_table *table;
+
+        cr_assert_eq(noise_table_gaussian(&table, variances[v], 1), CN_OK);
+        for (int i = 0; i <= 14; i++) { /* to 7 sigma */
+            double x = floor(i * sigma / 2);
+            double want = exp(-x * x / (2 * sigma2)) / sqrt(2 * M_PI * sigma2);
+
+            cr_assert_float_eq(noise_table_probability(table, (int32_t)x) / want, 1, 1e-12);
+            cr_assert_float_eq(noise_table_probability(table, -(int32_t)x) / want, 1, 1e-12);
+        }
+        draw_all(table);
+        for (size_t i = 0; i < SAMPLES; i++) {
+            mean += sample[i] / sigma / SAMPLES;
+            square += sample[i] / sigma2 * sample[i] / SAMPLES;
+        }
+        /* five standard deviations: one false alarm in a million */
+        cr_assert_lt(fabs(mean), 5 / sqrt(SAMPLES));
+        cr_assert_lt(fabs(square - 1), 5 * sqrt(2.0 / SAMPLES));
+        noise_table_free(table);
+    }
+}
+
 Test(noise_table, refuses_what_does_not_fit)
 {
     struct noise_table *table;
 
     cr_assert_eq(noise_table_gaussian(&table, 1, 2), CN_E_CONFIG);
     cr_assert_eq(noise_table_gaussian(&table, 1, 0), CN_E_CONFIG);
-    cr_assert_eq(noise_table_gaussian(&table, NOISE_TABLE_SIGMA2_MAX + 1, 1), CN_E_CONFIG);
+    cr_assert_eq(noise_table_gaussian(&table, 2 * NOISE_TABLE_SIGMA2_MAX + 1, 2), CN_E_CONFIG);
+    cr_assert_eq(noise_table_gaussian(&table, NOISE_TABLE_WIDE_MAX + 1, 1), CN_E_CONFIG);
     cr_assert_eq(noise_table_gaussian(&table, UINT64_MAX, NOISE_TABLE_DEN_MAX + 1), CN_E_CONFIG);
     cr_assert_eq(noise_table_skellam(&table, 0), CN_E_CONFIG);
     cr_assert_eq(noise_table_skellam(&table, 3), CN_E_CONFIG);
