@@ -5,7 +5,7 @@
  * drawing batches, gradients, clipping, the optimiser and its checks. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/show.h"
@@ -187,12 +187,19 @@ static enum cn_err time_training(struct outcome *out, struct model *model,
     return CN_OK;
 }
 
+/* The kernel's high-water mark of this process; getrusage would include what the parent had. */
 static double peak_rss_mb(void)
 {
-    struct rusage usage;
+    FILE *status = fopen("/proc/self/status", "re");
+    char line[256];
+    double kib = 0.0;
 
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_maxrss / 1024.0;
+    while (status && fgets(line, sizeof line, status))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtod(line + 6, NULL);
+    if (status)
+        fclose(status);
+    return kib / 1024.0;
 }
 
 static enum cn_err run(struct outcome *out, const struct subject *subject,
