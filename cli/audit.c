@@ -6,181 +6,13 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "cli/audit_cross.h"
+#include "cli/audit_verify.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "privacy/ledger.h"
 #include "privacy/ledger_total.h"
 
 #define DELTA_FALLBACK 1e-5
-
-/* ---- verify ---- */
-
-struct verified {
-    const char *path;
-    enum cn_err err;
-    struct ledger_summary summary;
-    struct cn_diag diag;
-};
-
-static enum cn_err see(void *ctx, const struct ledger_entry *entry)
-{
-    return cross_add(ctx, entry);
-}
-
-/* Reads every line with its signature. Entries of a ledger that fails do not stay in cross. */
-static void verify_one(struct verified *one, struct cross *cross, uint32_t file, const char *path)
-{
-    struct ledger_reading reading = {.visit = see, .ctx = cross, .every_signature = true};
-
-    one->path = path;
-    cross_begin(cross, file);
-    one->err = ledger_read_as(path, &reading, &one->summary, &one->diag);
-    if (one->err != CN_OK)
-        cross_drop(cross);
-}
-
-static json_t *verified_json(const struct verified *one)
-{
-    char key[2 * SIGN_PUBLIC_BYTES + 1], head[2 * HASH_BYTES + 1], line[CN_DIAG_LINE_MAX];
-    const struct ledger_summary *summary = &one->summary;
-    json_t *object =
-        json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:s, s:s}", "file", one->path, "ok",
-                  one->err == CN_OK, "owner", summary->owner, "role", summary->role, "lines",
-                  (json_int_t)summary->lines, "torn_bytes", (json_int_t)summary->torn_bytes, "head",
-                  cn_hex_encode(head, summary->head, HASH_BYTES), "public_key",
-                  cn_hex_encode(key, summary->public_key, SIGN_PUBLIC_BYTES));
-
-    if (object && one->err != CN_OK) {
-        int failed =
-            json_object_set_new(object, "bad_line", json_integer((json_int_t)summary->bad_line));
-
-        failed |= json_object_set_new(object, "fault", json_string(cn_diag_line(&one->diag, line)));
-        if (failed) {
-            json_decref(object);
-            return NULL;
-        }
-    }
-    return object;
-}
-
-static void print_verified(const struct cn_args *args, const struct verified *one, int width)
-{
-    char lines[SHOW_NUMBER_MAX], from[CN_TIME_TEXT_BYTES], words[CN_DIAG_LINE_MAX];
-    const struct ledger_summary *summary = &one->summary;
-
-    if (one->err != CN_OK) {
-        fprintf(args->out, "  FAILED    %-*s  %s\n", width, one->path,
-                cn_diag_line(&one->diag, words));
-        return;
-    }
-    fprintf(args->out, "  verified  %-*s  %-10s  %-16.32s %8s line%s  last %s\n", width, one->path,
-            summary->role, summary->owner, show_count(lines, summary->lines),
-            summary->lines == 1 ? " " : "s", cn_time_text(summary->last_time_s, from));
-    if (summary->torn_bytes)
-        fprintf(args->out, "            %-*s  %" PRIu64 " bytes of an unfinished last line\n",
-                width, "", summary->torn_bytes);
-}
-
-static void print_cross(const struct cn_args *args, const struct cross_result *result)
-{
-    char a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX];
-
-    if (!result->rounds) {
-        fprintf(args->out,
-                "\nNo aggregator's ledger among them: spendings are not cross-checked.\n");
-        return;
-    }
-    fprintf(args->out, "\n%s spending%s on devices, %s in the aggregator's rounds",
-            show_count(a, result->spendings), show_plural(result->spendings),
-            show_count(b, result->matched));
-    if (result->foreign)
-        fprintf(args->out, ", %s of other federations", show_count(a, result->foreign));
-    fprintf(args->out, ".\n");
-}
-
-static json_t *verify_json(const struct verified *all, size_t count,
-                           const struct cross_result *result, bool ok)
-{
-    json_t *ledgers = json_array(), *faults = json_array();
-    bool failed = !ledgers || !faults;
-
-    for (size_t i = 0; !failed && i < count; i++)
-        failed = json_array_append_new(ledgers, verified_json(&all[i])) != 0;
-    for (uint32_t i = 0; !failed && i < result->fault_count; i++)
-        failed = json_array_append_new(faults, json_string(result->faults[i])) != 0;
-    if (failed) {
-        json_decref(ledgers);
-        json_decref(faults);
-        return NULL;
-    }
-    return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "ok", ok, "ledgers", ledgers, "rounds",
-                     (json_int_t)result->rounds, "spendings", (json_int_t)result->spendings,
-                     "matched", (json_int_t)result->matched, "foreign", (json_int_t)result->foreign,
-                     "contradictions", faults);
-}
-
-static int print_verify(const struct cn_args *args, const struct verified *all, size_t count,
-                        const struct cross_result *result, bool ok)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; i < count; i++)
-        width = strlen(all[i].path) > width ? strlen(all[i].path) : width;
-    for (size_t i = 0; i < count; i++)
-        print_verified(args, &all[i], width < 48 ? (int)width : 48);
-    print_cross(args, result);
-    for (uint32_t i = 0; i < result->fault_count; i++)
-        fprintf(args->out, "  CONTRADICTION  %s\n", result->faults[i]);
-    if (result->faults_total > result->fault_count)
-        fprintf(args->out, "  ... and %" PRIu64 " more\n",
-                result->faults_total - result->fault_count);
-    fprintf(args->out, "\n%s\n",
-            ok ? "Everything verifies: no line was changed, removed or added by anyone else."
-               : "Do not trust what failed; everything above the named line still holds.");
-    return ok ? CN_EXIT_DONE : CN_EXIT_NO;
-}
-
-/* A file that can not be read is a failure; one that does not verify is an answer. */
-static int unreadable(const struct cn_args *args, const struct verified *all, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (all[i].err != CN_OK && all[i].err != CN_E_TAMPERED)
-            return cn_args_fail(args, all[i].err, &all[i].diag);
-    return CN_EXIT_DONE;
-}
-
-static int audit_verify(const struct cn_args *args)
-{
-    size_t count = args->argument_count;
-    struct verified *all = calloc(count, sizeof *all);
-    struct cross_result *result = calloc(1, sizeof *result);
-    struct cross cross = {.files = args->arguments};
-    bool ok = true;
-    int code;
-
-    if (!all || !result) {
-        code = cn_args_fail(args, CN_E_NOMEM, NULL);
-        goto out;
-    }
-    for (size_t i = 0; i < count; i++) {
-        verify_one(&all[i], &cross, (uint32_t)i, args->arguments[i]);
-        ok = ok && all[i].err == CN_OK;
-    }
-    code = unreadable(args, all, count);
-    if (code != CN_EXIT_DONE)
-        goto out;
-    cross_match(&cross, result);
-    ok = ok && result->faults_total == 0;
-    code = args->json ? show_json(args, verify_json(all, count, result, ok),
-                                  ok ? CN_EXIT_DONE : CN_EXIT_NO)
-                      : print_verify(args, all, count, result, ok);
-out:
-    cross_clear(&cross);
-    free(result);
-    free(all);
-    return code;
-}
 
 /* ---- report ---- */
 
@@ -281,7 +113,21 @@ static int audit_report(const struct cn_args *args)
     return show_json(args, json_pack("{s:o}", "ledgers", list), CN_EXIT_DONE);
 }
 
+static const struct cn_option verify_options[] = {
+    {.name = "every-signature",
+     .kind = CN_OPTION_FLAG,
+     .help = "check each line's signature, not only those that vouch for the others"},
+};
+
 const struct cn_verb audit_verbs[] = {
+    {.name = "audit diff",
+     .arguments = "LEDGER LEDGER",
+     .summary = "compare two copies of a ledger, or what two owners spent",
+     .details =
+         "Two files of one key are compared line by line: the same, one longer, or forked; "
+         "exit code 1 unless they are the same. Files of two keys are compared task by task.",
+     .example = "cairn audit diff fed/ledger.jsonl backup/ledger.jsonl",
+     .run = audit_diff},
     {.name = "audit report",
      .arguments = "LEDGER...",
      .summary = "add up what each ledger's owner has spent, task by task",
@@ -293,10 +139,18 @@ const struct cn_verb audit_verbs[] = {
     {.name = "audit verify",
      .arguments = "LEDGER...",
      .summary = "check that ledgers are whole, unchanged and agree with each other",
-     .details = "Checks every line's form, chain and signature. Where an aggregator's ledger is "
-                "among them, every spending of a device must stand in a round that the aggregator "
-                "opened, with the same mechanism. Exit code 1 names the first bad line.",
+     .details =
+         "Checks every line's form, place and chain, every receipt's and countersignature's "
+         "signature, and the signatures that vouch for the chain. Where an aggregator's ledger is "
+         "among them, every spending and receipt of a device must stand in one of its rounds, and "
+         "every head that a device was shown must be one of its heads. A gap, a swapped line, a "
+         "changed line, a truncated tail and a forked copy are each told apart; the last two need "
+         "a "
+         "second witness: another copy, or the ledger of a device. Exit code 1 names the first bad "
+         "line.",
      .example = "cairn audit verify fed/ledger.jsonl silo-*/ledger.jsonl",
+     .options = verify_options,
+     .option_count = CN_COUNT(verify_options),
      .run = audit_verify},
 };
 const size_t audit_verb_count = CN_COUNT(audit_verbs);
