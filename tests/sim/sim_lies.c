@@ -53,8 +53,30 @@ static void add_error(struct sim_device *device)
     hash_blob(device->held_hash, device->held, len);
 }
 
+/* Other bytes for the same numbers: two aggregators could disagree about what was sent. */
+static void set_spare_bits(struct sim_device *device, struct message *message)
+{
+    const struct sim_plan *plan = &device->world->plan;
+    uint32_t used = plan->dim * plan->bits % 8;
+    uint64_t len;
+    uint8_t hash[HASH_BYTES];
+    const uint8_t *blob = participant_blob(device->participant, &len, hash);
+
+    if (!blob || used == 0)
+        return;
+    free(device->held);
+    device->held = malloc(len);
+    CN_ASSERT(device->held);
+    memcpy(device->held, blob, len);
+    device->held[len - 1] |= (uint8_t)(0xff << used);
+    hash_blob(device->held_hash, device->held, len);
+    memcpy(message->as.upload.hash, device->held_hash, HASH_BYTES);
+}
+
 static void lie_upload(struct sim_device *device, struct message *message)
 {
+    if (device->lie == SIM_LIE_SPARE_BITS)
+        set_spare_bits(device, message);
     if (device->lie == SIM_LIE_ERROR) {
         add_error(device);
         memcpy(message->as.upload.hash, device->held_hash, HASH_BYTES);

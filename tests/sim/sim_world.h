@@ -51,6 +51,7 @@ enum {
     X(BOTH_SHARES, "reveals shares of the other kind") \
     X(OTHER_VECTOR,"uploads a second, different vector") \
     X(ERROR,       "adds an error to its masked vector") \
+    X(SPARE_BITS,  "sets the bits behind the last coordinate of its masked vector") \
     X(LATE,        "uploads when the phase is over") \
     X(BAD_SEAL,    "seals nonsense for a neighbour") \
     X(BAD_VOUCH,   "signs another list") \
