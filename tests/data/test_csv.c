@@ -379,3 +379,28 @@ Test(csv, checks_the_records_that_the_sample_leaves_out)
     cr_assert_eq(set.n, 1);
     dataset_free(&set);
 }
+
+Test(csv, reads_columns_that_are_targets)
+{
+    struct data_column targets[] = {{.name = (char[]){"price"}, .mean = 100, .deviation = 50},
+                                    {.name = (char[]){"days"}, .deviation = 1}};
+    struct data_form form = {.targets = targets, .target_count = 2};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "days,a,price,b\n3,1,200,2\n4,5,0,6\n", NULL, &form, &diag), CN_OK);
+    cr_assert(set.reals == 2 && set.width == 2 && !set.y && set.n == 2);
+    cr_assert(set.z[0] == 2 && set.z[1] == 3 && set.z[2] == -2 && set.z[3] == 4);
+    cr_assert(set.x[0] == 1 && set.x[1] == 2 && set.x[2] == 5 && set.x[3] == 6);
+    dataset_free(&set);
+    refuses("days,a,prize\n1,1,1\n", NULL, &form, CN_E_CONFIG, "did you mean 'prize'?");
+    refuses("days,a,price\n1,1,\n", NULL, &form, CN_E_DATA, "t.csv:2:5: column 'price': no value");
+    form.columns = targets;
+    form.column_count = 1;
+    refuses("days,a,price\n1,1,1\n", NULL, &form, CN_E_CONFIG, "both a feature and the label or a");
+}
+
+Test(csv, asks_for_the_label_where_there_are_no_targets)
+{
+    refuses("a,y\n1,1\n", NULL, NULL, CN_E_CONFIG, "',label=COLUMN'");
+}
