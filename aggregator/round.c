@@ -153,7 +153,7 @@ static enum cn_err options_check(const struct round_options *options)
 {
     CN_TRY(secagg_config_check(&options->secagg));
     bool fits = options->cohort_max >= options->secagg.cohort_min &&
-                options->cohort_max <= SECAGG_DEVICES_MAX && options->id.round > 0 &&
+                options->cohort_max <= MESSAGE_MEMBERS_MAX && options->id.round > 0 &&
                 options->id.attempt > 0;
     return fits ? CN_OK : CN_E_CONFIG;
 }

@@ -52,7 +52,7 @@ struct round_options {
     uint32_t rounds; /* of the task, altogether */
     struct secagg_config secagg;
     uint8_t registrar[SIGN_PUBLIC_BYTES];
-    uint32_t cohort_max;                 /* at most SECAGG_DEVICES_MAX */
+    uint32_t cohort_max;                 /* at most MESSAGE_MEMBERS_MAX */
     uint64_t wait_ms[ROUND_PHASE_COUNT]; /* of GATHER (from cohort_min on) to REVEAL */
     uint64_t grace_ms;    /* for devices that are away, when the others are enough and done */
     uint64_t uploads_max; /* bytes of unfinished uploads held at a time; one always may */

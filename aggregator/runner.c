@@ -48,7 +48,7 @@ enum cn_err runner_new(struct runner **out, const struct runner_options *options
     runner->options = *options;
     runner->calls = *calls;
     runner->assess_wanted = true;
-    runner->declines = calloc(SECAGG_DEVICES_MAX, sizeof(*runner->declines));
+    runner->declines = calloc(MESSAGE_MEMBERS_MAX, sizeof(*runner->declines));
     struct recover what = {.store = options->store,
                            .registry = options->registry,
                            .ledger_path = options->ledger_path,
@@ -224,7 +224,7 @@ static void call_declined(void *ctx, const uint8_t device[DEVICE_ID_BYTES], enum
     cn_log(CN_LOG_INFO, "device declined", cn_log_text("device", hex),
            cn_log_uint("round", runner->row.published + 1), cn_log_text("why", words[code]),
            cn_log_text("reason", text));
-    if (runner->decline_count == SECAGG_DEVICES_MAX)
+    if (runner->decline_count == MESSAGE_MEMBERS_MAX)
         return;
     struct runner_decline *decline = &runner->declines[runner->decline_count++];
     memcpy(decline->device, device, DEVICE_ID_BYTES);
@@ -252,9 +252,8 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
 {
     const struct task *task = runner->task;
     const struct task_rounds *rounds = &task->rounds;
-    struct encode_plan plan;
-    CN_TRY(task_encode_plan(&plan, task, NULL));
     memset(options, 0, sizeof(*options));
+    CN_TRY(task_secagg_config(&options->secagg, task));
     memcpy(options->id.task, runner->row.id, TASK_ID_BYTES);
     options->id.round = runner->row.published + 1;
     options->id.attempt = runner->attempt;
@@ -265,10 +264,6 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
     options->rounds = runner->row.rounds;
     memcpy(options->registrar, runner->options.registrar, SIGN_PUBLIC_BYTES);
     round_binding(options->secagg.binding, &options->id, options->plan, options->model);
-    options->secagg.dim = (uint32_t)encode_length(&plan);
-    options->secagg.bits = plan.modulus_bits;
-    options->secagg.cohort_min = rounds->cohort_min;
-    options->secagg.threshold_min = task->secure_aggregation.threshold;
     options->cohort_max = rounds->cohort_max;
     options->uploads_max = runner->options.uploads_max;
     options->grace_ms = runner->options.grace_ms;

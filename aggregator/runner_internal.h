@@ -66,7 +66,7 @@ struct runner {
     bool assessing_out;
     bool assess_wanted;
 
-    struct runner_decline *declines; /* [SECAGG_DEVICES_MAX] not yet in the store */
+    struct runner_decline *declines; /* [MESSAGE_MEMBERS_MAX] not yet in the store */
     uint32_t decline_count;
 };
 

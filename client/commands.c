@@ -33,14 +33,24 @@ static const struct cn_option limits_options[] = {
      .help = "whether tasks must add noise"},
     {.name = "epsilon-life", .kind = CN_OPTION_REAL, .value = "E", .min = 1e-6, .max = 1000,
      .help = "privacy loss over all tasks, for ever"},
-    {.name = "epsilon-day", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1000,
-     .help = "in any 24 hours; 0: no limit of its own"},
+    {.name = "epsilon-period", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1000,
+     .help = "in any period of --period-days; 0: no limit of its own"},
+    {.name = "period-days", .kind = CN_OPTION_UINT, .value = "N", .min = 1,
+     .max = CLIENT_PERIOD_DAYS_MAX, .help = "length of that period"},
+    {.name = "epsilon-task", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1000,
+     .help = "on any one task; 0: no limit of its own"},
     {.name = "epsilon-round", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1000,
      .help = "of one round alone; 0: no limit of its own"},
     {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = 1e-15, .max = 0.01,
      .help = "at which epsilon is computed, and the largest a task may have"},
     {.name = "cohort-min", .kind = CN_OPTION_UINT, .value = "N", .min = 2, .max = 1024,
      .help = "never in a sum of fewer devices"},
+    {.name = "corrupt-min", .kind = CN_OPTION_REAL, .value = "SHARE", .min = 0, .max = 0.333,
+     .help = "in large cohorts: so many of the devices may help a lying aggregator"},
+    {.name = "unmasked", .kind = CN_OPTION_CHOICE, .value = "WORD", .choices = "never allowed",
+     .help = "whether an aggregator may see this device's own update"},
+    {.name = "train-minutes", .kind = CN_OPTION_UINT, .value = "N", .min = 0, .max = 10080,
+     .help = "computing for one round at most; 0: as long as the task gives"},
 };
 
 static const struct cn_verb verbs[] = {
@@ -60,8 +70,8 @@ static const struct cn_verb verbs[] = {
     {.name = "status", .arguments = "DIR", .summary = "show who this device is and what it did",
      .example = "cairn-client status ./ward3", .run = commands_status},
     {.name = "budget", .arguments = "DIR", .summary = "show the privacy spent and what is left",
-     .details = "Adds up the device's own ledger. Exit code 1 when the budget for life or for the "
-                "day is used up.",
+     .details = "Adds up the device's own ledger: what was spent on what, whether one more round "
+                "like the last fits and, if not, when it will again. Exit code 1 when it does not.",
      .example = "cairn-client budget ./ward3", .run = commands_budget},
     {.name = "limits", .arguments = "DIR", .summary = "show or change the owner's limits",
      .details = "Without options the limits are shown. A device that runs takes changes over when "

@@ -31,8 +31,12 @@ enum privacy_word { PRIVACY_REQUIRED, PRIVACY_OPTIONAL };
 
 struct limits_yaml {
     enum privacy_word privacy;
-    double epsilon_life, epsilon_day, epsilon_round, delta;
+    double epsilon_life, epsilon_period, epsilon_task, epsilon_round, delta;
+    uint32_t period_days;
     uint32_t cohort_min;
+    double corrupt_min;
+    bool allow_unmasked;
+    uint32_t train_minutes;
 };
 
 /* clang-format off */
@@ -69,10 +73,15 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_ENUM("privacy", CYAML_FLAG_STRICT, struct limits_yaml, privacy, privacy_words,
                      CYAML_ARRAY_LEN(privacy_words)),
     CYAML_FIELD_FLOAT("epsilon_life", CYAML_FLAG_DEFAULT, struct limits_yaml, epsilon_life),
-    CYAML_FIELD_FLOAT("epsilon_day", CYAML_FLAG_DEFAULT, struct limits_yaml, epsilon_day),
+    CYAML_FIELD_FLOAT("epsilon_period", CYAML_FLAG_OPTIONAL, struct limits_yaml, epsilon_period),
+    CYAML_FIELD_UINT("period_days", CYAML_FLAG_OPTIONAL, struct limits_yaml, period_days),
+    CYAML_FIELD_FLOAT("epsilon_task", CYAML_FLAG_OPTIONAL, struct limits_yaml, epsilon_task),
     CYAML_FIELD_FLOAT("epsilon_round", CYAML_FLAG_DEFAULT, struct limits_yaml, epsilon_round),
     CYAML_FIELD_FLOAT("delta", CYAML_FLAG_DEFAULT, struct limits_yaml, delta),
     CYAML_FIELD_UINT("cohort_min", CYAML_FLAG_DEFAULT, struct limits_yaml, cohort_min),
+    CYAML_FIELD_FLOAT("corrupt_min", CYAML_FLAG_OPTIONAL, struct limits_yaml, corrupt_min),
+    CYAML_FIELD_BOOL("allow_unmasked", CYAML_FLAG_OPTIONAL, struct limits_yaml, allow_unmasked),
+    CYAML_FIELD_UINT("train_minutes", CYAML_FLAG_OPTIONAL, struct limits_yaml, train_minutes),
     CYAML_FIELD_END
 };
 
@@ -87,10 +96,14 @@ static const struct cn_config_range config_ranges[] = {
 
 static const struct cn_config_range limits_ranges[] = {
     {"epsilon_life", 0, 1000, true},
-    {"epsilon_day", 0, 1000, false},
+    {"epsilon_period", 0, 1000, false},
+    {"period_days", 1, CLIENT_PERIOD_DAYS_MAX, false},
+    {"epsilon_task", 0, 1000, false},
     {"epsilon_round", 0, 1000, false},
     {"delta", 0, 0.01, true},
-    {"cohort_min", 2, SECAGG_DEVICES_MAX, false},
+    {"cohort_min", 2, SECAGG_COMPLETE_MAX, false},
+    {"corrupt_min", 0, SECAGG_RING_PERMILLE_MAX / 1000.0, false},
+    {"train_minutes", 0, 7 * 24 * 60, false},
 };
 /* clang-format on */
 
@@ -98,9 +111,11 @@ struct client_limits client_limits_default(void)
 {
     return (struct client_limits){.privacy_required = true,
                                   .epsilon_life = 8,
+                                  .period_days = 1,
                                   .epsilon_round = 3,
                                   .delta = 1e-5,
-                                  .cohort_min = 3};
+                                  .cohort_min = 3,
+                                  .corrupt_min = 0.05};
 }
 
 /* Reads the text and loads it; *yaml is to be freed by cn_config_free, text by cn_buf_clear. */
@@ -196,10 +211,15 @@ enum cn_err client_limits_load(struct client_limits *limits, const char *dir, st
 
         limits->privacy_required = yaml->privacy == PRIVACY_REQUIRED;
         limits->epsilon_life = yaml->epsilon_life;
-        limits->epsilon_day = yaml->epsilon_day;
+        limits->epsilon_period = yaml->epsilon_period;
+        limits->period_days = yaml->period_days ? yaml->period_days : 1;
+        limits->epsilon_task = yaml->epsilon_task;
         limits->epsilon_round = yaml->epsilon_round;
         limits->delta = yaml->delta;
         limits->cohort_min = yaml->cohort_min;
+        limits->corrupt_min = yaml->corrupt_min;
+        limits->allow_unmasked = yaml->allow_unmasked;
+        limits->train_minutes = yaml->train_minutes;
     }
     cn_config_free(&limits_schema, loaded);
     cn_buf_clear(&text);
@@ -299,12 +319,24 @@ enum cn_err client_limits_save(const struct client_limits *limits, const char *d
         "privacy: %s\n\n"
         "# Privacy loss, epsilon, at the delta below: smaller is more private.\n"
         "epsilon_life: %.17g   # over all tasks, for ever\n"
-        "epsilon_day: %.17g    # in any 24 hours; 0: no limit of its own\n"
+        "epsilon_period: %.17g # in any period of period_days days; 0: no limit of its own\n"
+        "period_days: %u\n"
+        "epsilon_task: %.17g   # on any one task; 0: no limit of its own\n"
         "epsilon_round: %.17g  # one round alone; 0: no limit of its own\n"
         "delta: %.17g\n\n"
         "# Never in a sum of fewer devices than this.\n"
-        "cohort_min: %u\n",
+        "cohort_min: %u\n\n"
+        "# In large cohorts: the sum has to stay secret though this share of the devices helps "
+        "the\n"
+        "# aggregator (in small ones it always does with less than a third).\n"
+        "corrupt_min: %.17g\n\n"
+        "# true: also tasks whose aggregator sees this device's own update, not only the sum.\n"
+        "allow_unmasked: %s\n\n"
+        "# Computing for one round at most, in minutes; 0: as long as the task gives.\n"
+        "train_minutes: %u\n",
         limits->privacy_required ? "required" : "optional", limits->epsilon_life,
-        limits->epsilon_day, limits->epsilon_round, limits->delta, limits->cohort_min);
+        limits->epsilon_period, limits->period_days, limits->epsilon_task, limits->epsilon_round,
+        limits->delta, limits->cohort_min, limits->corrupt_min,
+        limits->allow_unmasked ? "true" : "false", limits->train_minutes);
     return save(dir, CLIENT_LIMITS_FILE, &text, diag);
 }

@@ -15,6 +15,7 @@
 
 #define CLIENT_CONFIG_FILE "client.yaml"
 #define CLIENT_LIMITS_FILE "limits.yaml"
+#define CLIENT_PERIOD_DAYS_MAX 3650
 
 struct client_config {
     char host[JOIN_HOST_MAX + 1];
@@ -29,10 +30,15 @@ struct client_config {
 struct client_limits {
     bool privacy_required; /* refuse tasks that add no noise */
     double epsilon_life;   /* over all tasks, for ever; > 0 */
-    double epsilon_day;    /* in any 24 hours; 0: no such limit */
-    double epsilon_round;  /* one round alone; 0: no such limit */
-    double delta;          /* at which epsilon is computed, and the largest a task may ask for */
-    uint32_t cohort_min;   /* never in a sum of fewer devices, at least 2 */
+    double epsilon_period; /* in any period_days days; 0: no such limit */
+    uint32_t period_days;
+    double epsilon_task;    /* on any one task; 0: no such limit */
+    double epsilon_round;   /* one round alone; 0: no such limit */
+    double delta;           /* at which epsilon is computed, and the largest a task may ask for */
+    uint32_t cohort_min;    /* never in a sum of fewer devices, at least 2 */
+    double corrupt_min;     /* a sparse graph has to hold when this share of the devices lies */
+    bool allow_unmasked;    /* take part in tasks whose aggregator sees this device's update */
+    uint32_t train_minutes; /* of computing for one round; 0: as long as the task gives */
 };
 
 /* What a device starts with: privacy required, epsilon 8 for life and 3 a round at delta 1e-5,

@@ -37,11 +37,35 @@ static enum cn_err judge_attempt(struct guard_verdict *verdict, const struct hom
                   id->round, id->attempt, paid->round, paid->attempt);
 }
 
+/* Complete graphs bear every aggregator that has less than a third of the devices on its side. */
+static enum cn_err judge_graph(struct guard_verdict *verdict, const struct client_limits *limits,
+                               const struct task *task)
+{
+    const struct task_secagg *secagg = &task->secure_aggregation;
+
+    if (task->rounds.cohort_max < SECAGG_RING_DEVICES_MIN || !(limits->corrupt_min > 0))
+        return CN_OK;
+    if (secagg->adversary != TASK_ADVERSARY_MALICIOUS)
+        return refuse(verdict, CN_E_DENIED,
+                      "the task's sums are not protected from an aggregator that lies "
+                      "(secure_aggregation.adversary: curious), and the owner's corrupt_min is %g",
+                      limits->corrupt_min);
+    if (!(secagg->corrupt >= limits->corrupt_min))
+        return refuse(verdict, CN_E_DENIED,
+                      "the task's sums stay secret while at most %g of the devices help the "
+                      "aggregator; the owner's corrupt_min is %g",
+                      secagg->corrupt, limits->corrupt_min);
+    return CN_OK;
+}
+
 static enum cn_err judge_limits(struct guard_verdict *verdict, const struct home *home,
                                 const struct task *task)
 {
     const struct client_limits *limits = &home->limits;
 
+    if (home->quarrel)
+        return refuse(verdict, CN_E_DENIED,
+                      "the aggregator's ledger was rewritten, and the owner has not accepted that");
     if (limits->privacy_required && task->privacy.unit == TASK_UNIT_NONE)
         return refuse(verdict, CN_E_DENIED,
                       "the task adds no noise (privacy.unit: none) and the owner requires privacy");
@@ -52,7 +76,13 @@ static enum cn_err judge_limits(struct guard_verdict *verdict, const struct home
         return refuse(verdict, CN_E_DENIED,
                       "the task allows cohorts of %u devices; the owner's limit is %u or more",
                       task->rounds.cohort_min, limits->cohort_min);
-    return CN_OK;
+    if (task->secure_aggregation.mode == TASK_MODE_OFF)
+        return limits->allow_unmasked
+                   ? CN_OK
+                   : refuse(verdict, CN_E_DENIED,
+                            "the task shows this device's own update to the aggregator "
+                            "(secure_aggregation.mode: off) and the owner does not allow that");
+    return judge_graph(verdict, limits, task);
 }
 
 static enum cn_err epsilon_with(double *epsilon, const struct accountant *spent,
@@ -64,49 +94,28 @@ static enum cn_err epsilon_with(double *epsilon, const struct accountant *spent,
     return accountant_epsilon(&after, delta, epsilon, NULL);
 }
 
-/* What the ledger says was spent in the last 24 hours. */
-static enum cn_err spent_today(struct accountant *spent, const struct home *home)
-{
-    int64_t now_s = home->clock.wall_s(home->clock.ctx);
-    struct ledger_total today;
-    struct ledger_summary summary;
-    char path[CN_PATH_MAX];
-
-    CN_TRY(cn_path_join(path, home->dir, HOME_LEDGER_FILE));
-    CN_TRY(ledger_total_read(&today, path, now_s > HOME_DAY_S ? now_s - HOME_DAY_S : 0, &summary,
-                             NULL));
-    *spent = today.all.spent;
-    ledger_total_clear(&today);
-    return CN_OK;
-}
-
 static enum cn_err judge_budget(struct guard_verdict *verdict, const struct home *home,
-                                const struct accountant_event *event)
+                                const struct round_id *id, const struct accountant_event *event)
 {
     const struct client_limits *limits = &home->limits;
-    struct accountant spent;
-    double today;
+    struct budget_limits scopes = home_budget_limits(limits);
+    struct budget_answer answer;
+    struct accountant nothing;
+    char text[BUDGET_TEXT_MAX];
 
-    accountant_init(&spent);
-    CN_TRY(epsilon_with(&verdict->epsilon_round, &spent, event, limits->delta));
-    CN_TRY(epsilon_with(&verdict->epsilon_after, &home->spent.all.spent, event, limits->delta));
+    accountant_init(&nothing);
+    CN_TRY(epsilon_with(&verdict->epsilon_round, &nothing, event, limits->delta));
     if (limits->epsilon_round > 0 && !(verdict->epsilon_round <= limits->epsilon_round))
         return refuse(verdict, CN_E_BUDGET,
                       "this round alone costs epsilon %.3f; the owner's limit per round is %.3f",
                       verdict->epsilon_round, limits->epsilon_round);
-    if (!(verdict->epsilon_after <= limits->epsilon_life))
-        return refuse(verdict, CN_E_BUDGET,
-                      "epsilon would come to %.3f; the owner's limit for life is %.3f",
-                      verdict->epsilon_after, limits->epsilon_life);
-    if (!(limits->epsilon_day > 0))
+    CN_TRY(budget_ask(&answer, home->budget, id->task, event, home->clock.wall_s(home->clock.ctx)));
+    verdict->epsilon_after = answer.scope[BUDGET_LIFE].after;
+    verdict->again_s = answer.again_s;
+    if (answer.allowed)
         return CN_OK;
-    CN_TRY(spent_today(&spent, home));
-    CN_TRY(epsilon_with(&today, &spent, event, limits->delta));
-    if (!(today <= limits->epsilon_day))
-        return refuse(verdict, CN_E_BUDGET,
-                      "epsilon of these 24 hours would come to %.3f; the owner's limit is %.3f",
-                      today, limits->epsilon_day);
-    return CN_OK;
+    budget_explain(text, &answer, &scopes);
+    return refuse(verdict, CN_E_BUDGET, "%s", text);
 }
 
 enum cn_err guard_judge(struct guard_verdict *verdict, const struct home *home,
@@ -115,12 +124,12 @@ enum cn_err guard_judge(struct guard_verdict *verdict, const struct home *home,
     struct accountant_event event;
     enum cn_err err;
 
-    *verdict = (struct guard_verdict){0};
+    *verdict = (struct guard_verdict){.again_s = BUDGET_NEVER};
     CN_TRY(judge_attempt(verdict, home, id));
     CN_TRY(judge_limits(verdict, home, task));
     if (!task_round_event(task, &event))
         return CN_OK;
-    err = judge_budget(verdict, home, &event);
+    err = judge_budget(verdict, home, id, &event);
     if (err != CN_OK && !verdict->reason[0])
         return refuse(verdict, err, "what the round costs can not be computed: %s",
                       cn_err_text(err));
@@ -155,10 +164,7 @@ enum cn_err guard_spend(struct home *home, const struct task *task, const struct
     describe(&entry, home, task, id);
     entry.cohort = cohort.devices;
     memcpy(entry.binding, binding, sizeof entry.binding);
-    CN_TRY(ledger_append(home->ledger, &entry));
-    /* From here on it counts, whether or not the bytes ever leave. */
-    CN_TRY(home_remember(home, id));
-    return ledger_total_add(&home->spent, &entry);
+    return home_append(home, &entry);
 }
 
 void guard_floors(const struct home *home, const struct task *task, uint32_t *cohort_min,

@@ -15,7 +15,8 @@
 struct guard_verdict {
     char reason[MESSAGE_TEXT_MAX]; /* of a refusal: for the owner and for the aggregator */
     double epsilon_round;          /* of this round alone; 0 for a task without privacy */
-    double epsilon_after;          /* for life, if this round is paid for */
+    double epsilon_after;          /* for life, if this round is paid for, by the budget's filter */
+    int64_t again_s;               /* of CN_E_BUDGET: when it would fit, or BUDGET_NEVER */
 };
 
 /* Judges an offer. CN_OK: take part. CN_E_BUDGET: the ledger and the limits do not afford it.
@@ -31,7 +32,7 @@ struct guard_cohort {
 
 /* Writes the spending of one round into the device's ledger and flushes it. Judges once more
  * first: two offers that were both affordable may not be so together. Errors as guard_judge, and of
- * ledger_append: nothing may then be sent. */
+ * home_append: nothing may then be sent. */
 enum cn_err guard_spend(struct home *home, const struct task *task, const struct round_id *id,
                         const uint8_t binding[HASH_BYTES], struct guard_cohort cohort,
                         struct cn_diag *diag);

@@ -160,6 +160,37 @@ enum cn_err home_remember(struct home *home, const struct round_id *id)
     return CN_OK;
 }
 
+struct budget_limits home_budget_limits(const struct client_limits *limits)
+{
+    struct budget_limits out = {.period_s = (uint64_t)limits->period_days * HOME_DAY_S};
+    const double epsilons[BUDGET_SCOPES] = {[BUDGET_LIFE] = limits->epsilon_life,
+                                            [BUDGET_PERIOD] = limits->epsilon_period,
+                                            [BUDGET_TASK] = limits->epsilon_task};
+
+    for (int i = 0; i < BUDGET_SCOPES; i++)
+        out.scope[i] = (struct budget_limit){epsilons[i], epsilons[i] > 0 ? limits->delta : 0};
+    return out;
+}
+
+/* A checkpoint with a reason is evidence against the aggregator; one without is what it is held
+ * to, and ends a quarrel: only the owner's word writes it then. */
+static void see_checkpoint(struct home *home, const struct ledger_entry *entry)
+{
+    struct checkpoint checkpoint;
+
+    if (checkpoint_of_entry(&checkpoint, entry) != CN_OK)
+        return;
+    if (strcmp(entry->kind, CHECKPOINT_KIND) == 0) {
+        home->quarrel = entry->reason[0] != '\0';
+        if (home->quarrel)
+            return;
+    } else if (checkpoint.count < home->seen.count) {
+        return; /* a receipt of before the newest checkpoint */
+    }
+    home->seen = checkpoint;
+    home->seen_kept_s = entry->time_s;
+}
+
 static enum cn_err see_entry(void *ctx, const struct ledger_entry *entry)
 {
     struct home *home = ctx;
@@ -169,18 +200,48 @@ static enum cn_err see_entry(void *ctx, const struct ledger_entry *entry)
         memcpy(id.task, entry->task_id, TASK_ID_BYTES);
         CN_TRY(home_remember(home, &id));
     }
+    see_checkpoint(home, entry);
+    CN_TRY(budget_add(home->budget, entry));
     return ledger_total_add(&home->spent, entry);
+}
+
+enum cn_err home_append(struct home *home, struct ledger_entry *entry)
+{
+    CN_TRY(ledger_append(home->ledger, entry));
+    /* From here on it counts, whether or not anything leaves. */
+    return see_entry(home, entry);
+}
+
+enum cn_err home_use_limits(struct home *home, struct cn_diag *diag)
+{
+    struct budget_limits limits = home_budget_limits(&home->limits);
+    struct budget *budget;
+    struct ledger_summary summary;
+    char path[CN_PATH_MAX];
+    enum cn_err err;
+
+    CN_TRY(cn_path_join(path, home->dir, HOME_LEDGER_FILE));
+    CN_TRY(budget_new(&budget, &limits));
+    err = ledger_read(path, budget_add, budget, &summary, diag);
+    if (err != CN_OK) {
+        budget_free(budget);
+        return err;
+    }
+    budget_free(home->budget);
+    home->budget = budget;
+    return CN_OK;
 }
 
 static enum cn_err open_ledger(struct home *home, struct cn_diag *diag)
 {
     struct ledger_owner owner = {home->config.name, "device", home->clock.wall_s(home->clock.ctx)};
+    struct budget_limits limits = home_budget_limits(&home->limits);
     struct ledger_summary summary;
     char path[CN_PATH_MAX];
 
     CN_TRY(cn_path_join(path, home->dir, HOME_LEDGER_FILE));
+    CN_TRY(budget_new(&home->budget, &limits));
     CN_TRY(ledger_open(&home->ledger, path, home->identity, &owner, diag));
-    ledger_total_init(&home->spent, 0);
     return ledger_read(path, see_entry, home, &summary, diag);
 }
 
@@ -216,7 +277,7 @@ void home_remove(const char *dir)
 {
     static const char *const names[] = {
         KEY_FILE,         CERTIFICATE_FILE,         CLIENT_CONFIG_FILE, CLIENT_LIMITS_FILE,
-        HOME_LEDGER_FILE, HOME_LEDGER_FILE ".lock", LOCK_FILE};
+        HOME_LEDGER_FILE, HOME_LEDGER_FILE ".lock", HOME_DECLINED_FILE, LOCK_FILE};
     char path[CN_PATH_MAX];
 
     for (size_t i = 0; i < CN_COUNT(names); i++)
@@ -244,6 +305,7 @@ void home_close(struct home *home)
         return;
     ledger_close(home->ledger);
     ledger_total_clear(&home->spent);
+    budget_free(home->budget);
     sign_key_free(home->identity);
     free(home->paid);
     if (home->lock >= 0)

@@ -2,7 +2,7 @@
 /* A client's folder: its key, certificate, configuration, limits and ledger, and the lock that lets
  * one process at a time work in it.
  *
- *   client.yaml  limits.yaml  device.key  device.crt  ledger.jsonl  lock */
+ *   client.yaml  limits.yaml  device.key  device.crt  ledger.jsonl  declined.json  lock */
 #ifndef CAIRN_CLIENT_HOME_H
 #define CAIRN_CLIENT_HOME_H
 
@@ -16,12 +16,15 @@
 #include "client/config.h"
 #include "crypto/certificate.h"
 #include "crypto/sign.h"
+#include "privacy/budget.h"
+#include "privacy/checkpoint.h"
 #include "privacy/ledger.h"
 #include "privacy/ledger_total.h"
 #include "protocol/messages.h"
 
 #define HOME_LEDGER_FILE "ledger.jsonl"
 #define HOME_DAY_S (24 * 60 * 60)
+#define HOME_DECLINED_FILE "declined.json"
 
 struct home {
     char dir[CN_PATH_MAX];
@@ -30,8 +33,13 @@ struct home {
     struct certificate certificate;
     struct sign_key *identity;
     struct ledger *ledger;
-    struct ledger_total spent; /* of the whole ledger, kept up to date by guard_spend */
-    struct round_id *paid;     /* [paid_count] the last attempt paid for, one per task */
+    struct ledger_total spent; /* of the whole ledger, kept up to date by home_append */
+    struct budget *budget;     /* alike */
+    struct checkpoint seen;    /* the newest of the aggregator's ledger; count 0: none yet */
+    int64_t seen_kept_s;       /* when it was last written into the device's ledger */
+    bool quarrel; /* the aggregator's ledger was seen to contradict itself, and the owner has not
+                   * said that this is all right */
+    struct round_id *paid; /* [paid_count] the last attempt paid for, one per task */
     uint32_t paid_count;
     struct cn_clock clock;
     int lock;
@@ -69,6 +77,17 @@ void home_remove(const char *dir);
 
 /* Whether a process works in the folder now. */
 bool home_is_running(const char *dir);
+
+/* Adds a line to the device's ledger, on disk when it returns, and counts it everywhere: spendings,
+ * payments, checkpoints. Errors as ledger_append; also those of budget_add, after which every offer
+ * is declined. */
+enum cn_err home_append(struct home *home, struct ledger_entry *entry);
+
+/* Counts the ledger anew under home->limits, which were changed. Errors as of home_open. */
+enum cn_err home_use_limits(struct home *home, struct cn_diag *diag);
+
+/* What the owner's limits are to the budget's filter. */
+struct budget_limits home_budget_limits(const struct client_limits *limits);
 
 /* The latest attempt of this task that the ledger says was paid for, or NULL. */
 struct round_id *home_paid(const struct home *home, const uint8_t task[TASK_ID_BYTES]);

@@ -84,7 +84,7 @@ static enum cn_err answer_roster(struct participant *p, const struct message *in
 {
     const struct message_roster *roster = &in->as.roster;
 
-    if (roster->count < SECAGG_DEVICES_MIN || roster->count > SECAGG_DEVICES_MAX)
+    if (roster->count < SECAGG_DEVICES_MIN || roster->count > MESSAGE_MEMBERS_MAX)
         return CN_E_COHORT;
     p->sealed = calloc(roster->count, sizeof *p->sealed);
     p->shares = calloc(roster->count, sizeof *p->shares);

@@ -256,9 +256,8 @@ static enum cn_err start_sum(struct work *work)
     CN_TRY(task_encode_plan(&work->encoding, work->task, &work->job.diag));
     if (work->encoding.values != work->job.d)
         return CN_E_SHAPE;
+    CN_TRY(task_secagg_config(&setup.secagg, work->task));
     round_binding(setup.secagg.binding, &work->offer.id, work->offer.plan, work->offer.model);
-    setup.secagg.dim = (uint32_t)encode_length(&work->encoding);
-    setup.secagg.bits = work->encoding.modulus_bits;
     guard_floors(work->home, work->task, &setup.secagg.cohort_min, &setup.secagg.threshold_min);
     return participant_new(&work->participant, &setup);
 }

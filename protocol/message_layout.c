@@ -39,10 +39,11 @@
     {                                                                                              \
         PLACE(RECORD, s, m), .inner = rows, .inner_count = CN_COUNT(rows)                          \
     }
-#define LIST(s, m, row)                                                                            \
+#define LIST(s, m, row) LIST_MAX(s, m, row, MESSAGE_MEMBERS_MAX)
+#define LIST_MAX(s, m, row, max)                                                                   \
     {                                                                                              \
         .kind = FIELD_LIST, .offset = offsetof(struct s, m), .size = sizeof(*((struct s *)0)->m),  \
-        .count = offsetof(struct s, count), .high = SECAGG_DEVICES_MAX, .inner = &row              \
+        .count = offsetof(struct s, count), .high = (max), .inner = &row                           \
     }
 #define ELEMENT(rows, s)                                                                           \
     {                                                                                              \
@@ -50,7 +51,7 @@
         .inner_count = CN_COUNT(rows)                                                              \
     }
 
-#define INDEX(s, m) UINT(s, m, 0, SECAGG_DEVICES_MAX - 1)
+#define INDEX(s, m) UINT(s, m, 0, MESSAGE_MEMBERS_MAX - 1)
 #define ROUND(s) RECORD(s, id, round_fields)
 
 /* clang-format off */
@@ -88,13 +89,13 @@ static const struct message_field vouch = ELEMENT(vouch_fields, secagg_vouch);
 
 static const struct message_field share_fields[] = {
     INDEX(secagg_share, of),
-    UINT(secagg_share, kind, SECAGG_SELF, SECAGG_PAIR),
+    UINT(secagg_share, kind, SECAGG_SELF, SECAGG_EDGE),
     BYTES(secagg_share, value),
 };
 static const struct message_field share = ELEMENT(share_fields, secagg_share);
 
 static const struct message_field member_index = {
-    .kind = FIELD_UINT, .size = sizeof(uint32_t), .high = SECAGG_DEVICES_MAX - 1};
+    .kind = FIELD_UINT, .size = sizeof(uint32_t), .high = MESSAGE_MEMBERS_MAX - 1};
 
 static const struct message_field hello_fields[] = {
     ANY32(message_hello, version_min),
@@ -105,6 +106,7 @@ static const struct message_field hello_fields[] = {
     TEXT(message_hello, software),
     BYTES(message_hello, ledger_head),
     ANY64(message_hello, ledger_count),
+    ANY32(message_hello, abilities),
 };
 
 static const struct message_field welcome_fields[] = {
@@ -114,6 +116,8 @@ static const struct message_field welcome_fields[] = {
     BYTES(message_welcome, aggregator),
     BYTES(message_welcome, ledger_head),
     ANY64(message_welcome, ledger_count),
+    BYTES(message_welcome, ledger_signature),
+    BYTES(message_welcome, ledger_then),
 };
 
 static const struct message_field offer_fields[] = {
@@ -124,6 +128,7 @@ static const struct message_field offer_fields[] = {
     UINT(message_offer, model_bytes, 1, BLOB_BYTES_MAX),
     UINT(message_offer, rounds, 1, UINT32_MAX),
     ANY32(message_offer, train_ms),
+    UINT(message_offer, prg, 0, SECAGG_PRG_COUNT - 1),
 };
 
 static const struct message_field accept_fields[] = {
@@ -154,7 +159,7 @@ static const struct message_field ready_fields[] = {
 
 static const struct message_field roster_fields[] = {
     ROUND(message_roster),
-    UINT(message_roster, threshold, 1, SECAGG_DEVICES_MAX),
+    UINT(message_roster, threshold, 1, MESSAGE_MEMBERS_MAX),
     LIST(message_roster, members, member),
 };
 
@@ -196,17 +201,20 @@ static const struct message_field vouches_fields[] = {
 
 static const struct message_field reveal_fields[] = {
     ROUND(message_reveal),
-    LIST(message_reveal, shares, share),
+    LIST_MAX(message_reveal, shares, share, MESSAGE_SHARES_MAX),
 };
 
 static const struct message_field outcome_fields[] = {
     ROUND(message_outcome),
     BOOL(message_outcome, published),
-    UINT(message_outcome, survivors, 0, SECAGG_DEVICES_MAX),
+    UINT(message_outcome, survivors, 0, MESSAGE_MEMBERS_MAX),
     BYTES(message_outcome, model),
     BYTES(message_outcome, ledger_head),
     ANY64(message_outcome, ledger_count),
     TEXT(message_outcome, reason),
+    BYTES(message_outcome, roster),
+    BYTES(message_outcome, paid_for),
+    BYTES(message_outcome, receipt),
 };
 
 static const struct message_field ping_fields[] = {
@@ -220,6 +228,23 @@ static const struct message_field pong_fields[] = {
 static const struct message_field bye_fields[] = {
     UINT(message_bye, code, 0, BYE_CODE_COUNT - 1),
     TEXT(message_bye, text),
+};
+
+static const struct message_field collect_fields[] = {
+    ROUND(message_collect),
+    UINT(message_collect, cohort, 1, MESSAGE_MEMBERS_MAX),
+    BYTES(message_collect, key),
+    BYTES(message_collect, signature),
+};
+
+static const struct message_field receipted_fields[] = {
+    ROUND(message_receipted),
+    BYTES(message_receipted, signature),
+};
+
+static const struct message_field complaint_fields[] = {
+    ROUND(message_complaint),
+    LIST(message_complaint, indices, member_index),
 };
 
 #define ROWS(name, rows) {name, rows, CN_COUNT(rows)}
@@ -246,6 +271,9 @@ static const struct message_layout layouts[] = {
     [MESSAGE_PING] = ROWS("PING", ping_fields),
     [MESSAGE_PONG] = ROWS("PONG", pong_fields),
     [MESSAGE_BYE] = ROWS("BYE", bye_fields),
+    [MESSAGE_COLLECT] = ROWS("COLLECT", collect_fields),
+    [MESSAGE_RECEIPTED] = ROWS("RECEIPTED", receipted_fields),
+    [MESSAGE_COMPLAINT] = ROWS("COMPLAINT", complaint_fields),
 };
 _Static_assert(CN_COUNT(layouts) == MESSAGE_TYPE_COUNT, "one layout per message");
 /* clang-format on */

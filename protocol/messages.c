@@ -352,17 +352,23 @@ static void get_field(struct source *s, const struct message_field *row, uint8_t
 
 /* --- whole messages --- */
 
-/* True for what the rows can not say: survivors are strictly increasing. */
-static bool in_order(const struct message *message)
+static bool rises(const uint32_t *list, uint32_t count)
 {
-    const struct message_survivors *list = &message->as.survivors;
-
-    if (message->type != MESSAGE_SURVIVORS)
-        return true;
-    for (uint32_t i = 1; i < list->count; i++) {
-        if (list->indices[i] <= list->indices[i - 1])
+    for (uint32_t i = 1; i < count; i++) {
+        if (list[i] <= list[i - 1])
             return false;
     }
+    return true;
+}
+
+/* True for what the rows can not say: positions are strictly increasing, complaints name one. */
+static bool in_order(const struct message *message)
+{
+    if (message->type == MESSAGE_SURVIVORS)
+        return rises(message->as.survivors.indices, message->as.survivors.count);
+    if (message->type == MESSAGE_COMPLAINT)
+        return message->as.complaint.count > 0 &&
+               rises(message->as.complaint.indices, message->as.complaint.count);
     return true;
 }
 

@@ -27,6 +27,8 @@
 #define BLOB_BYTES_MAX ((uint64_t)1 << 33)      /* of one blob */
 #define MESSAGE_TEXT_MAX 256                    /* bytes of a reason or a software's name */
 #define TASK_ID_BYTES 16
+#define MESSAGE_MEMBERS_MAX SECAGG_COMPLETE_MAX       /* of a roster that fits a frame */
+#define MESSAGE_SHARES_MAX (2u * MESSAGE_MEMBERS_MAX) /* PAIR and EDGE for each */
 
 /* clang-format off */
 #define MESSAGES(X) \
@@ -50,7 +52,10 @@
     X(OUTCOME,    outcome)   /* aggregator: published or abandoned, and why */ \
     X(PING,       ping)      /* both:       are you there? */ \
     X(PONG,       pong)      /* both:       yes */ \
-    X(BYE,        bye)       /* both:       I close the connection, and why */
+    X(BYE,        bye)       /* both:       I close the connection, and why */ \
+    X(COLLECT,    collect)   /* aggregator: mode off: seal your update to this key, and upload */ \
+    X(RECEIPTED,  receipted) /* device:     my signature under the words of your receipt */ \
+    X(COMPLAINT,  complaint) /* device:     these neighbours' shares do not open; before UPLOAD */
 /* clang-format on */
 
 enum message_type {
@@ -107,16 +112,21 @@ struct message_hello {
     char software[MESSAGE_TEXT_MAX];
     uint8_t ledger_head[HASH_BYTES]; /* the aggregator's, as seen last; zeros: never */
     uint64_t ledger_count;
+    uint32_t abilities; /* HELLO_CAN_*; bits that mean nothing yet are ignored */
 };
 #define MESSAGE_PROOF_LABEL "cairn-tls-proof"
+#define HELLO_CAN_AES 1u /* has AES instructions, for masks by AES-256-CTR */
 
 struct message_welcome {
     uint32_t version;
     uint32_t heartbeat_ms;                 /* silence after which a PING is due */
     int64_t now_s;                         /* the aggregator's wall clock */
     uint8_t aggregator[SIGN_PUBLIC_BYTES]; /* its ledger's key */
-    uint8_t ledger_head[HASH_BYTES];
+    uint8_t ledger_head[HASH_BYTES];       /* a checkpoint (privacy/checkpoint.h) ... */
     uint64_t ledger_count;
+    uint8_t ledger_signature[SIGN_BYTES]; /* ... under that key */
+    uint8_t ledger_then[HASH_BYTES]; /* the head after HELLO's ledger_count lines; zeros: there are
+                                      * not so many, or HELLO named none */
 };
 
 struct message_offer {
@@ -127,6 +137,7 @@ struct message_offer {
     uint64_t model_bytes;
     uint32_t rounds;   /* of the task, altogether */
     uint32_t train_ms; /* time until READY is too late */
+    uint8_t prg;       /* enum secagg_prg of this round's masks */
 };
 
 struct message_accept {
@@ -219,6 +230,11 @@ struct message_outcome {
     uint8_t ledger_head[HASH_BYTES];
     uint64_t ledger_count;
     char reason[MESSAGE_TEXT_MAX]; /* abandoned: why */
+    /* With ledger_head and ledger_count the words of a receipt (privacy/receipt.h); zeros for who
+     * is not among the survivors: */
+    uint8_t roster[HASH_BYTES];   /* of the survivors */
+    uint8_t paid_for[HASH_BYTES]; /* the device's upload */
+    uint8_t receipt[SIGN_BYTES];
 };
 
 struct message_ping {
@@ -232,6 +248,26 @@ struct message_pong {
 struct message_bye {
     uint8_t code; /* enum bye_code */
     char text[MESSAGE_TEXT_MAX];
+};
+
+struct message_collect {
+    struct round_id id;
+    uint32_t cohort;               /* devices that are asked the same */
+    uint8_t key[SECAGG_KEY_BYTES]; /* of the aggregator, for this round only */
+    uint8_t signature[SIGN_BYTES]; /* its ledger key's, label MESSAGE_COLLECT_LABEL, under the
+                                    * round's binding and key */
+};
+#define MESSAGE_COLLECT_LABEL "cairn-collect"
+
+struct message_complaint {
+    struct round_id id;
+    uint32_t *indices; /* positions in the roster, strictly increasing */
+    uint32_t count;    /* at least 1 */
+};
+
+struct message_receipted {
+    struct round_id id;
+    uint8_t signature[SIGN_BYTES]; /* of the device: receipt_countersign */
 };
 
 struct message {

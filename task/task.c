@@ -2,12 +2,14 @@
 /* A task from its text, and what follows from it for training and accounting. */
 #include "task/task.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "base/file.h"
+#include "task/tally.h"
 #include "task/task_internal.h"
 
 #define TASK_ID_LABEL "cairn-task-id"
@@ -31,7 +33,12 @@ static void default_real(double *value, double fallback)
 static void fill_defaults(struct task *task)
 {
     struct task_rounds *rounds = &task->rounds;
+    struct task_secagg *secagg = &task->secure_aggregation;
 
+    if (secagg->mode == TASK_MODE_UNSAID)
+        secagg->mode = TASK_MODE_ON;
+    default_real(&secagg->corrupt, TASK_CORRUPT_DEFAULT);
+    default_real(&secagg->dropout, TASK_DROPOUT_DEFAULT);
     default_real(&task->data.deviation, 1);
     for (uint32_t i = 0; i < task->data.column_count; i++)
         default_real(&task->data.columns[i].deviation, 1);
@@ -72,8 +79,7 @@ static void fill(struct task *task, const struct task_raw *raw)
     task->data = raw->data;
     task->training = raw->training;
     task->privacy = raw->privacy;
-    task->secure_aggregation = (struct task_secagg){raw->secure_aggregation.update_range,
-                                                    raw->secure_aggregation.threshold};
+    task->secure_aggregation = raw->secure_aggregation;
     task->rounds = raw->rounds;
     task->strategy = raw->strategy;
     fill_model(task, &raw->model);
@@ -187,6 +193,36 @@ enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsil
     accountant_init(&accountant);
     CN_TRY(accountant_add(&accountant, &event));
     return accountant_epsilon(&accountant, task->privacy.delta, epsilon, NULL);
+}
+
+/* A share of a thousand, rounded up: more is asked of the graph, never less. */
+static uint16_t permille(double share)
+{
+    uint32_t up = (uint32_t)ceil(share * 1000 - 1e-9);
+
+    return (uint16_t)(up < SECAGG_RING_PERMILLE_MAX ? up : SECAGG_RING_PERMILLE_MAX);
+}
+
+enum cn_err task_secagg_config(struct secagg_config *config, const struct task *task)
+{
+    const struct task_secagg *secagg = &task->secure_aggregation;
+    struct encode_plan plan;
+
+    *config = (struct secagg_config){0};
+    CN_TRY(task_encode_plan(&plan, task, NULL));
+    config->dim = (uint32_t)encode_length(&plan);
+    config->bits = plan.modulus_bits;
+    config->cohort_min = task->rounds.cohort_min;
+    config->threshold_min = secagg->threshold;
+    config->ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                        .corrupt_permille = permille(secagg->corrupt),
+                                        .dropout_permille = permille(secagg->dropout),
+                                        .security_bits = SECAGG_RING_SECURITY_BITS,
+                                        .correctness_bits = SECAGG_RING_CORRECTNESS_BITS,
+                                        .adversary = secagg->adversary == TASK_ADVERSARY_CURIOUS
+                                                         ? SECAGG_CURIOUS
+                                                         : SECAGG_MALICIOUS};
+    return CN_OK;
 }
 
 enum cn_err task_model_new(struct model **out, const struct task *task, uint32_t batch_max,

@@ -32,6 +32,7 @@
 #define TASK_TEXT_BYTES_MAX ((size_t)64 * 1024)
 #define TASK_PARAMS_MAX ((size_t)1 << 28) /* weights of a model: 1 GiB of floats */
 #define TASK_ROUNDS_MAX 100000u
+#define TASK_COHORT_MAX SECAGG_COMPLETE_MAX /* whose roster fits one message */
 
 enum task_unit {
     TASK_UNIT_EXAMPLE, /* differential privacy for each example of a device */

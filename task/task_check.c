@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "base/text.h"
+#include "crypto/graph.h"
 #include "task/tally.h"
 #include "task/task_internal.h"
 
@@ -134,13 +135,54 @@ static enum cn_err check_not_private(const struct check *check)
     return CN_OK;
 }
 
-static enum cn_err check_rounds(const struct check *check, const struct task_raw *raw)
+/* Keys of secure aggregation that stand where there is none promise what nobody keeps. */
+static enum cn_err check_mode_off(const struct check *check, const struct task_secagg *raw)
+{
+    static const char *const hint = "remove it, or set 'mode: on'";
+
+    if (raw->threshold)
+        return refuse_hint(check, "secure_aggregation.threshold", "'threshold' needs 'mode: on'",
+                           hint);
+    if (raw->corrupt != 0)
+        return refuse_hint(check, "secure_aggregation.corrupt", "'corrupt' needs 'mode: on'", hint);
+    if (raw->dropout != 0)
+        return refuse_hint(check, "secure_aggregation.dropout", "'dropout' needs 'mode: on'", hint);
+    return CN_OK;
+}
+
+/* What a file asks of the graph must be possible in its largest cohort; a complete graph bears what
+ * is not asked for in words. */
+static enum cn_err check_graph(const struct check *check, const struct task_secagg *raw)
+{
+    const struct task_secagg *secagg = &check->task->secure_aggregation;
+    struct graph_demand demand = {
+        .devices = check->task->rounds.cohort_max,
+        .corrupt_permille = (uint32_t)(secagg->corrupt * 1000),
+        .dropout_permille = (uint32_t)(secagg->dropout * 1000),
+        .security_bits = GRAPH_SECURITY_BITS,
+        .correctness_bits = GRAPH_CORRECTNESS_BITS,
+        .adversary = secagg->adversary == TASK_ADVERSARY_CURIOUS ? GRAPH_CURIOUS : GRAPH_MALICIOUS};
+    struct graph_plan plan;
+    struct cn_diag fault = {0};
+    bool said = raw->corrupt != 0 || raw->dropout != 0;
+    enum cn_err err = said ? graph_plan_make(&plan, &demand, &fault) : CN_OK;
+
+    if (err == CN_E_THRESHOLD)
+        return refuse_hint(check, "secure_aggregation", fault.text, fault.hint);
+    return err;
+}
+
+static enum cn_err check_secagg(const struct check *check, const struct task_raw *raw)
+{
+    return check->task->secure_aggregation.mode == TASK_MODE_OFF
+               ? check_mode_off(check, &raw->secure_aggregation)
+               : check_graph(check, &raw->secure_aggregation);
+}
+
+static enum cn_err check_rounds(const struct check *check)
 {
     const struct task_rounds *rounds = &check->task->rounds;
 
-    if (raw->secure_aggregation.mode == TASK_MODE_OFF)
-        return refuse_hint(check, "secure_aggregation.mode",
-                           "this version always aggregates securely", "set 'mode: on'");
     if (rounds->cohort_min > rounds->cohort_max)
         return refuse(check, "rounds.cohort_min", "'cohort_min' %u is above 'cohort_max' %u",
                       rounds->cohort_min, rounds->cohort_max);
@@ -161,7 +203,8 @@ enum cn_err task_check_settings(const struct task *task, const struct task_raw *
     CN_TRY(check_training(&check));
     CN_TRY(task->privacy.unit == TASK_UNIT_EXAMPLE ? check_private(&check)
                                                    : check_not_private(&check));
-    return check_rounds(&check, raw);
+    CN_TRY(check_rounds(&check));
+    return check_secagg(&check, raw);
 }
 
 enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag)

@@ -11,6 +11,8 @@
 #define TASK_TRAIN_DEFAULT_S 120
 #define TASK_PHASE_DEFAULT_S 20
 #define TASK_UPLOAD_DEFAULT_S 60
+#define TASK_CORRUPT_DEFAULT 0.1
+#define TASK_DROPOUT_DEFAULT 0.1
 /* clang-format on */
 
 #define TASK_EXAMPLES_MAX 1000000u /* what the counter of weights holds, with every cohort */
@@ -24,14 +26,6 @@ struct task_raw_model {
     uint64_t seed;
 };
 
-enum task_mode { TASK_MODE_UNSAID, TASK_MODE_ON, TASK_MODE_OFF };
-
-struct task_raw_secagg {
-    enum task_mode mode;
-    double update_range;
-    uint32_t threshold;
-};
-
 /* The mapping of the file; owned by libcyaml, freed through base/config. */
 struct task_raw {
     char *task;
@@ -39,7 +33,7 @@ struct task_raw {
     struct task_data data;
     struct task_training training;
     struct task_privacy privacy;
-    struct task_raw_secagg secure_aggregation;
+    struct task_secagg secure_aggregation; /* zeros: keys that are absent */
     struct task_rounds rounds;
     struct task_strategy strategy;
 };

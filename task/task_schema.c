@@ -47,6 +47,9 @@ static const cyaml_strval_t weightings[] = {
 };
 static const cyaml_strval_t units[] = {{"example", TASK_UNIT_EXAMPLE}, {"none", TASK_UNIT_NONE}};
 static const cyaml_strval_t modes[] = {{"on", TASK_MODE_ON}, {"off", TASK_MODE_OFF}};
+static const cyaml_strval_t adversaries[] = {
+    {"malicious", TASK_ADVERSARY_MALICIOUS}, {"curious", TASK_ADVERSARY_CURIOUS},
+};
 static const cyaml_strval_t optimisers[] = {
     {"sgd", OPTIMISER_SGD},   {"nesterov", OPTIMISER_NESTEROV}, {"adam", OPTIMISER_ADAM},
     {"adamw", OPTIMISER_ADAMW}, {"rmsprop", OPTIMISER_RMSPROP}, {"adagrad", OPTIMISER_ADAGRAD},
@@ -145,9 +148,13 @@ static const cyaml_schema_field_t privacy_fields[] = {
     CYAML_FIELD_END
 };
 static const cyaml_schema_field_t secagg_fields[] = {
-    CYAML_FIELD_ENUM("mode", MAY, struct task_raw_secagg, mode, modes, CN_COUNT(modes)),
-    CYAML_FIELD_FLOAT("update_range", MUST, struct task_raw_secagg, update_range),
-    CYAML_FIELD_UINT("threshold", MAY, struct task_raw_secagg, threshold),
+    CYAML_FIELD_ENUM("mode", MAY, struct task_secagg, mode, modes, CN_COUNT(modes)),
+    CYAML_FIELD_FLOAT("update_range", MUST, struct task_secagg, update_range),
+    CYAML_FIELD_UINT("threshold", MAY, struct task_secagg, threshold),
+    CYAML_FIELD_FLOAT("corrupt", MAY, struct task_secagg, corrupt),
+    CYAML_FIELD_FLOAT("dropout", MAY, struct task_secagg, dropout),
+    CYAML_FIELD_ENUM("adversary", MAY, struct task_secagg, adversary,
+                     adversaries, CN_COUNT(adversaries)),
     CYAML_FIELD_END
 };
 static const cyaml_schema_field_t rounds_fields[] = {
@@ -223,10 +230,12 @@ const struct cn_config_range task_ranges[] = {
     {"privacy.delta", 0, 1e-2, true},
     {"privacy.epsilon_max", 0, 1e6, true},
     {"secure_aggregation.update_range", 0x1p-40, 0x1p40, false},
-    {"secure_aggregation.threshold", 0, SECAGG_DEVICES_MAX, false},
+    {"secure_aggregation.threshold", 0, TASK_COHORT_MAX, false},
+    {"secure_aggregation.corrupt", 0, SECAGG_RING_PERMILLE_MAX / 1000.0, true},
+    {"secure_aggregation.dropout", 0, SECAGG_RING_PERMILLE_MAX / 1000.0, true},
     {"rounds.count", 1, TASK_ROUNDS_MAX, false},
-    {"rounds.cohort_min", SECAGG_DEVICES_MIN, SECAGG_DEVICES_MAX, false},
-    {"rounds.cohort_max", SECAGG_DEVICES_MIN, SECAGG_DEVICES_MAX, false},
+    {"rounds.cohort_min", SECAGG_DEVICES_MIN, TASK_COHORT_MAX, false},
+    {"rounds.cohort_max", SECAGG_DEVICES_MIN, TASK_COHORT_MAX, false},
     {"rounds.gather_s", 1, TASK_PHASE_SECONDS_MAX, false},
     {"rounds.train_s", 1, TASK_PHASE_SECONDS_MAX, false},
     {"rounds.keys_s", 1, TASK_PHASE_SECONDS_MAX, false},

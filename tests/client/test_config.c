@@ -43,16 +43,21 @@ Test(config, a_data_source_survives_the_round_trip_with_odd_characters)
 
 Test(config, limits_survive_the_round_trip_bit_for_bit)
 {
-    struct client_limits in = {false, 7.1, 0.3, 1.0 / 3.0, 1e-7, 12}, out;
+    struct client_limits in = {false, 7.1, 0.3, 30, 2.2, 1.0 / 3.0, 1e-7, 12, 0.2, true, 90}, out;
 
     MUST(client_limits_save(&in, f.dir, NULL));
     MUST(client_limits_load(&out, f.dir, NULL));
     cr_assert_eq(out.privacy_required, false);
     cr_assert_eq(out.epsilon_life, in.epsilon_life);
-    cr_assert_eq(out.epsilon_day, in.epsilon_day);
+    cr_assert_eq(out.epsilon_period, in.epsilon_period);
+    cr_assert_eq(out.period_days, 30u);
+    cr_assert_eq(out.epsilon_task, in.epsilon_task);
     cr_assert_eq(out.epsilon_round, in.epsilon_round);
     cr_assert_eq(out.delta, in.delta);
     cr_assert_eq(out.cohort_min, 12);
+    cr_assert_eq(out.corrupt_min, in.corrupt_min);
+    cr_assert_eq(out.allow_unmasked, true);
+    cr_assert_eq(out.train_minutes, 90u);
 }
 
 static void expect_fault(const char *file, const char *text, const char *words, unsigned line)
@@ -87,7 +92,7 @@ Test(config, faults_are_told_with_their_line)
 
 Test(config, limits_out_of_range_are_refused)
 {
-    static const char rest[] = "epsilon_day: 0\nepsilon_round: 0\ndelta: 1e-5\ncohort_min: 3\n";
+    static const char rest[] = "epsilon_period: 0\nepsilon_round: 0\ndelta: 1e-5\ncohort_min: 3\n";
     char text[512];
 
     snprintf(text, sizeof text, "privacy: required\nepsilon_life: 0\n%s", rest);
@@ -95,7 +100,7 @@ Test(config, limits_out_of_range_are_refused)
     snprintf(text, sizeof text, "privacy: perhaps\nepsilon_life: 1\n%s", rest);
     expect_fault(CLIENT_LIMITS_FILE, text, "privacy", 1);
     expect_fault(CLIENT_LIMITS_FILE,
-                 "privacy: required\nepsilon_life: 1\nepsilon_day: 0\nepsilon_round: 0\n"
+                 "privacy: required\nepsilon_life: 1\nepsilon_period: 0\nepsilon_round: 0\n"
                  "delta: 1e-5\ncohort_min: 1\n",
                  "cohort_min", 6);
 }

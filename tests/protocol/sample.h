@@ -10,11 +10,11 @@
 #define SAMPLE_LIST 5
 
 /* Arrays that samples point to; as large as the largest roster. */
-static struct secagg_member sample_members[SECAGG_DEVICES_MAX];
-static struct secagg_sealed sample_sealed[SECAGG_DEVICES_MAX];
-static struct secagg_vouch sample_vouches[SECAGG_DEVICES_MAX];
-static struct secagg_share sample_shares[SECAGG_DEVICES_MAX];
-static uint32_t sample_indices[SECAGG_DEVICES_MAX];
+static struct secagg_member sample_members[MESSAGE_MEMBERS_MAX];
+static struct secagg_sealed sample_sealed[MESSAGE_MEMBERS_MAX];
+static struct secagg_vouch sample_vouches[MESSAGE_MEMBERS_MAX];
+static struct secagg_share sample_shares[MESSAGE_MEMBERS_MAX];
+static uint32_t sample_indices[MESSAGE_MEMBERS_MAX];
 static uint8_t sample_bytes[CHUNK_BYTES_MAX];
 
 static inline void sample_fill(void *out, size_t len, unsigned seed)
@@ -51,14 +51,14 @@ static inline void sample_arrays(void)
 {
     if (sample_indices[1] != 0)
         return;
-    for (uint32_t i = 0; i < SECAGG_DEVICES_MAX; i++) {
+    for (uint32_t i = 0; i < MESSAGE_MEMBERS_MAX; i++) {
         if (i < SAMPLE_LIST)
             sample_certificate(&sample_members[i].certificate, i + 1);
         else
             sample_members[i].certificate = sample_members[i % SAMPLE_LIST].certificate;
         sample_fill(&sample_members[i].keys, sizeof sample_members[i].keys, i);
         sample_sealed[i] =
-            (struct secagg_sealed){.from = i, .to = (i * 7 + 1) % SECAGG_DEVICES_MAX};
+            (struct secagg_sealed){.from = i, .to = (i * 7 + 1) % MESSAGE_MEMBERS_MAX};
         sample_fill(sample_sealed[i].bytes, sizeof sample_sealed[i].bytes, i);
         sample_vouches[i].index = i;
         sample_fill(sample_vouches[i].signature, sizeof sample_vouches[i].signature, i);
@@ -95,6 +95,10 @@ static inline void sample_lists(struct message *m, uint32_t count)
         m->as.survivors.indices = sample_indices;
         m->as.survivors.count = count;
         break;
+    case MESSAGE_COMPLAINT:
+        m->as.complaint.indices = sample_indices;
+        m->as.complaint.count = count;
+        break;
     case MESSAGE_VOUCHES:
         m->as.vouches.vouches = sample_vouches;
         m->as.vouches.count = count;
@@ -119,6 +123,7 @@ static inline void sample_login(struct message *m)
         strcpy(m->as.hello.software, "cairn-client 0.1.0");
         sample_fill(m->as.hello.ledger_head, HASH_BYTES, 6);
         m->as.hello.ledger_count = 1ULL << 40;
+        m->as.hello.abilities = HELLO_CAN_AES;
     } else {
         m->as.welcome.version = 1;
         m->as.welcome.heartbeat_ms = 15000;
@@ -126,6 +131,8 @@ static inline void sample_login(struct message *m)
         sample_fill(m->as.welcome.aggregator, SIGN_PUBLIC_BYTES, 7);
         sample_fill(m->as.welcome.ledger_head, HASH_BYTES, 8);
         m->as.welcome.ledger_count = 128;
+        sample_fill(m->as.welcome.ledger_signature, SIGN_BYTES, 19);
+        sample_fill(m->as.welcome.ledger_then, HASH_BYTES, 20);
     }
 }
 
@@ -139,6 +146,7 @@ static inline void sample_round(struct message *m)
         m->as.offer.model_bytes = BLOB_BYTES_MAX;
         m->as.offer.rounds = 50;
         m->as.offer.train_ms = 600000;
+        m->as.offer.prg = 1;
         break;
     case MESSAGE_DECLINE:
         m->as.decline.code = DECLINE_BUDGET;
@@ -161,6 +169,17 @@ static inline void sample_round(struct message *m)
         sample_fill(m->as.outcome.ledger_head, HASH_BYTES, 15);
         m->as.outcome.ledger_count = 255;
         strcpy(m->as.outcome.reason, "too few devices: 3 of 5");
+        sample_fill(m->as.outcome.roster, HASH_BYTES, 21);
+        sample_fill(m->as.outcome.paid_for, HASH_BYTES, 22);
+        sample_fill(m->as.outcome.receipt, SIGN_BYTES, 23);
+        break;
+    case MESSAGE_COLLECT:
+        m->as.collect.cohort = 9;
+        sample_fill(m->as.collect.key, sizeof m->as.collect.key, 24);
+        sample_fill(m->as.collect.signature, SIGN_BYTES, 25);
+        break;
+    case MESSAGE_RECEIPTED:
+        sample_fill(m->as.receipted.signature, SIGN_BYTES, 26);
         break;
     default:
         break;
@@ -201,7 +220,8 @@ static inline void sample_other(struct message *m)
 static inline bool sample_has_id(enum message_type type)
 {
     return type == MESSAGE_OFFER || type == MESSAGE_ACCEPT || type == MESSAGE_DECLINE ||
-           type == MESSAGE_UPLOAD || type == MESSAGE_OUTCOME ||
+           type == MESSAGE_UPLOAD || type == MESSAGE_OUTCOME || type == MESSAGE_COLLECT ||
+           type == MESSAGE_RECEIPTED || type == MESSAGE_COMPLAINT ||
            (type >= MESSAGE_READY && type <= MESSAGE_INBOX) ||
            (type >= MESSAGE_SURVIVORS && type <= MESSAGE_REVEAL);
 }

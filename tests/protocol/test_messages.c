@@ -51,11 +51,12 @@ Test(messages, keep_every_field_on_their_way)
         size_t bytes;
     } plain[] = {
 #define PLAIN(NAME, field) {MESSAGE_##NAME, sizeof(struct message_##field)}
-        PLAIN(HELLO, hello),   PLAIN(WELCOME, welcome), PLAIN(OFFER, offer),
-        PLAIN(ACCEPT, accept), PLAIN(DECLINE, decline), PLAIN(FETCH, fetch),
-        PLAIN(READY, ready),   PLAIN(UPLOAD, upload),   PLAIN(RESUME, resume),
-        PLAIN(VOUCH, vouch),   PLAIN(OUTCOME, outcome), PLAIN(PING, ping),
-        PLAIN(PONG, pong),     PLAIN(BYE, bye),
+        PLAIN(HELLO, hello),         PLAIN(WELCOME, welcome), PLAIN(OFFER, offer),
+        PLAIN(ACCEPT, accept),       PLAIN(DECLINE, decline), PLAIN(FETCH, fetch),
+        PLAIN(READY, ready),         PLAIN(UPLOAD, upload),   PLAIN(RESUME, resume),
+        PLAIN(VOUCH, vouch),         PLAIN(OUTCOME, outcome), PLAIN(PING, ping),
+        PLAIN(PONG, pong),           PLAIN(BYE, bye),         PLAIN(COLLECT, collect),
+        PLAIN(RECEIPTED, receipted),
     };
     for (size_t i = 0; i < CN_COUNT(plain); i++) {
         struct bench b;
@@ -117,7 +118,7 @@ Test(messages, carry_the_largest_roster_in_one_frame)
 
         bench_init(&b);
         sample_message(&in, (enum message_type)type);
-        sample_lists(&in, SECAGG_DEVICES_MAX);
+        sample_lists(&in, MESSAGE_MEMBERS_MAX);
         round_trip(&b, &in, &out);
         bench_clear(&b);
     }
@@ -280,7 +281,7 @@ Test(messages, refuse_more_than_the_maximum)
     in.as.chunk.len = 0;
     cr_assert_eq(message_encode(&b.bytes, &in), CN_E_STATE);
     sample_message(&in, MESSAGE_SURVIVORS);
-    in.as.survivors.count = SECAGG_DEVICES_MAX + 1;
+    in.as.survivors.count = MESSAGE_MEMBERS_MAX + 1;
     cr_assert_eq(message_encode(&b.bytes, &in), CN_E_TOO_LARGE);
     sample_message(&in, MESSAGE_BYE);
     memset(in.as.bye.text, 'x', sizeof in.as.bye.text);

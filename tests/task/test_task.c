@@ -153,8 +153,12 @@ Test(task, refuses_settings_that_contradict_each_other)
     refuses("  delta: 1.0e-5\n", "", "needs 'delta'");
     refuses("batch: 16\n", "batch: 16\n  weighting: examples\n  examples_max: 5\n",
             "a device's number of examples would be revealed");
-    refuses("{update_range: 8}", "{mode: off, update_range: 8}",
-            "t.yaml:18:28: this version always");
+    refuses("{update_range: 8}", "{mode: off, update_range: 8, threshold: 3}",
+            "'threshold' needs 'mode: on'");
+    refuses("{update_range: 8}", "{mode: off, update_range: 8, corrupt: 0.1}",
+            "'corrupt' needs 'mode: on'");
+    refuses("{update_range: 8}", "{mode: off, update_range: 8, dropout: 0.1}",
+            "'dropout' needs 'mode: on'");
     refuses("{update_range: 8}", "{update_range: 8, threshold: 4}", "could never be opened");
     refuses("cohort_min: 3", "cohort_min: 6", "'cohort_min' 6 is above 'cohort_max' 5");
     refuses("classes: 3,", "classes: 3, labels: [a, b],", "names 2 classes");
