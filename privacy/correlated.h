@@ -10,9 +10,10 @@
  * noise on integers holds, and no number is ever real.
  * Tree: node noises are integers; n_t is the difference of the prefixes' noises.
  *
- * What one participation moves has squared norm `square`; participations add up (Gaussian
- * composition) as long as their columns do not overlap: `separation` rounds or more between two, or
- * one in a tree. Whoever takes part has to see to that.
+ * Noise is drawn so that one participation of a device costs what a Gaussian of the noise
+ * multiplier costs. Participations add up like Gaussians as long as their columns do not overlap:
+ * a band of rounds or more from one to the next, or one in a tree. Whoever takes part has to see to
+ * that (correlated_next).
  *
  * The state holds the noise that later rounds need again; it is as secret as the sums. Written
  * before a round is given out, read after a restart; one of another task, round or length is
@@ -31,19 +32,21 @@
 #define CORRELATED_ID_BYTES 32
 #define CORRELATED_TREE_LEVELS_MAX 20
 
+#define CORRELATED_SIGMA_MAX 0x1p48 /* of one draw */
+
 enum correlated_kind { CORRELATED_NONE, CORRELATED_TREE, CORRELATED_BANDED };
 
 struct correlated_plan {
     enum correlated_kind kind;
     uint32_t rounds;         /* TREE: of one tree, then it restarts */
-    struct factorise factor; /* BANDED */
+    struct factorise factor; /* BANDED: its first band coefficients and square */
 };
 
-/* The squared norm of what one participation moves, in sensitivities of one round. */
+/* The squared norm of what one participation moves, in sensitivities of one round; the noise is
+ * made larger by its root, so that noise_multiplier is what one participation costs. */
 double correlated_square(const struct correlated_plan *plan);
 
-/* Rounds that must lie between the starts of two participations of a device: a later one is allowed
- * at `next` or after. */
+/* The first round in which a device may take part again that took part in round `last`. */
 uint32_t correlated_next(const struct correlated_plan *plan, uint32_t last);
 
 struct correlated; /* the state */
@@ -56,17 +59,21 @@ void correlated_free(struct correlated *state); /* wipes it */
 /* The round whose noise comes next, from 1. */
 uint32_t correlated_round(const struct correlated *state);
 
-/* Adds the next round's noise to values [n], with sigma = noise_multiplier * sensitivity or the
- * next whole number, and goes on to the round after. sensitivity must be the same in every round.
- * On failure (CN_E_CONFIG, CN_E_RANDOM) the state is not to be used any more. */
+/* Adds the next round's noise to values [n] and goes on to the round after.
+ *
+ *   noise_multiplier  of one participation
+ *   sensitivity       L2, in whole units, of one round; both must be the same in every round
+ *
+ * On failure (CN_E_CONFIG, CN_E_NOMEM) nothing was added and the state is to be freed. */
 enum cn_err correlated_add(struct correlated *state, int64_t *values, double noise_multiplier,
                            double sensitivity, const struct cn_random *random);
 
 /* Writes the state, flushed, readable by the owner only; with a checksum. */
 enum cn_err correlated_save(const struct correlated *state, const char *path, struct cn_diag *diag);
 
-/* Reads the state that is to make `round`'s noise. CN_E_NOT_FOUND, CN_E_TAMPERED when the file is
- * damaged, another task's, another plan's or another round's: with words in diag. */
+/* Reads the state that is to make `round`'s noise; a banded factor is the file's. CN_E_NOT_FOUND,
+ * CN_E_IO, CN_E_NOMEM; CN_E_TAMPERED when the file is damaged, another task's, another plan's or
+ * another round's: with words in diag. */
 enum cn_err correlated_load(struct correlated **state, const struct correlated_plan *plan, size_t n,
                             const uint8_t id[CORRELATED_ID_BYTES], uint32_t round, const char *path,
                             struct cn_diag *diag);
