@@ -5,7 +5,9 @@
  * unless a masked vector was changed: what a device sends is its own.
  *
  * The first byte chooses the complete graph or a ring; the rest is a list of events of six bytes:
- * at which letter, what, where (two bytes), a value, and which device. */
+ * at which letter, what, where (two bytes), a value, and which device. A first byte of 2 or 3 alone
+ * runs the round again and again, each time with one allocation failing: the first, the second and
+ * so on to the last (the linker's --wrap puts ours before the allocator). */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -60,6 +62,72 @@ static struct run {
     uint32_t survivors[N_MAX], survivor_count;
 } run;
 
+/* ---- memory that runs out ---- */
+
+static struct {
+    bool armed;     /* inside a call of what is tested */
+    long left;      /* allocations until the one that fails; below 0: none does */
+    bool failed;    /* it did */
+    long in_vaults; /* blocks of secrets that are there */
+} memory = {.left = -1};
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__real_sodium_malloc(size_t size);
+void __real_sodium_free(void *at);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+void *__wrap_sodium_malloc(size_t size);
+void __wrap_sodium_free(void *at);
+
+static bool runs_out(void)
+{
+    if (!memory.armed || memory.left < 0 || memory.left-- > 0)
+        return false;
+    memory.failed = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return runs_out() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return runs_out() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return runs_out() ? NULL : __real_realloc(at, size);
+}
+
+void *__wrap_sodium_malloc(size_t size)
+{
+    void *block = runs_out() ? NULL : __real_sodium_malloc(size);
+
+    memory.in_vaults += block != NULL;
+    return block;
+}
+
+void __wrap_sodium_free(void *at)
+{
+    memory.in_vaults -= at != NULL;
+    __real_sodium_free(at);
+}
+
+/* Says that what follows may meet a failing allocation; gives what was before. */
+static bool arm(bool armed)
+{
+    bool before = memory.armed;
+
+    memory.armed = armed;
+    return before;
+}
+
 static void make_world(void)
 {
     struct sign_key *registrar, *one_time;
@@ -99,8 +167,14 @@ static void post(int from, int to, const struct message *message)
     struct cn_buf bytes;
 
     cn_buf_init(&bytes, MESSAGE_BYTES_MAX);
-    CN_ASSERT(message_encode(&bytes, message) == CN_OK);
-    push((struct letter){from, to, bytes.data, bytes.len});
+    bool before = arm(true);
+    enum cn_err err = message_encode(&bytes, message);
+    arm(before);
+    CN_ASSERT(err == CN_OK || memory.failed);
+    if (err == CN_OK)
+        push((struct letter){from, to, bytes.data, bytes.len});
+    else
+        cn_buf_clear(&bytes);
 }
 
 static int number_of(const uint8_t id[DEVICE_ID_BYTES])
@@ -171,8 +245,12 @@ static void on_offer(int i, const struct message_offer *offer)
                                       .ctx = run.vectors[i]};
 
     post(i, -1, &accept);
-    if (!device->participant)
-        CN_ASSERT(participant_new(&device->participant, &setup) == CN_OK);
+    bool before = arm(true);
+    enum cn_err err = device->participant ? CN_OK : participant_new(&device->participant, &setup);
+    arm(before);
+    CN_ASSERT(err == CN_OK || memory.failed);
+    if (err != CN_OK)
+        return;
     participant_ready(device->participant, &ready);
     post(i, -1, &ready);
 }
@@ -199,12 +277,20 @@ static void device_hears(int i, const struct message *message)
     struct device *device = &world.devices[i];
     struct message answer;
 
-    if (message->type == MESSAGE_OFFER)
+    if (message->type == MESSAGE_OFFER) {
         on_offer(i, &message->as.offer);
-    else if (message->type == MESSAGE_RESUME)
+        return;
+    }
+    if (message->type == MESSAGE_RESUME) {
         on_resume(i, &message->as.resume);
-    else if (device->participant &&
-             participant_message(device->participant, message, &answer) == CN_OK)
+        return;
+    }
+    if (!device->participant)
+        return;
+    bool before = arm(true);
+    enum cn_err err = participant_message(device->participant, message, &answer);
+    arm(before);
+    if (err == CN_OK)
         post(i, -1, &answer);
     else
         drop(device);
@@ -279,12 +365,16 @@ static void hand_over(const struct letter *letter)
     int i = letter->to < 0 ? letter->from : letter->to;
 
     cn_arena_init(&arena, (size_t)1 << 22);
+    bool before = arm(true);
     enum cn_err err = message_decode(&message, letter->bytes, letter->len, &arena);
+    arm(before);
     if (world.devices[i].here && letter->to >= 0 && err == CN_OK)
         device_hears(i, &message);
     else if (world.devices[i].here && letter->to < 0) {
+        before = arm(true);
         if (err == CN_OK)
             err = round_message(run.round, world.devices[i].id, &message, run.now_ms);
+        arm(before);
         if (err != CN_OK) /* what the server does with a peer that breaks the protocol */
             round_device_out(run.round, world.devices[i].id, run.now_ms);
     }
@@ -368,29 +458,56 @@ static void end(void)
         free(run.queue[run.head++ % QUEUE].bytes);
 }
 
+static void tick(void)
+{
+    bool before = arm(true);
+
+    round_tick(run.round, run.now_ms);
+    if (round_phase(run.round) == ROUND_OPEN)
+        round_opened(run.round, round_open(run.round), run.now_ms);
+    arm(before);
+}
+
+/* One round; true when the allocation that was to fail was reached. */
+static bool play(const uint8_t *data, size_t size)
+{
+    long vaults = memory.in_vaults;
+
+    memset(&run, 0, sizeof run);
+    run.events = data + 1;
+    run.event_count = (size - 1) / EVENT;
+    memory.failed = false;
+    begin(data[0] & 1);
+    uint64_t until_ms = run.now_ms + 20 * WAIT_MS + run.event_count * 256 * 20;
+    while (!over() && run.now_ms < until_ms) {
+        tick();
+        deliver_all();
+        run.now_ms += 100;
+    }
+    CN_ASSERT(over()); /* no round hangs */
+    if (round_phase(run.round) == ROUND_SUMMED)
+        check_sum();
+    CN_ASSERT(run.event_count > 0 || memory.failed || round_phase(run.round) == ROUND_SUMMED);
+    CN_ASSERT(round_phase(run.round) != ROUND_FAILED || round_reason(run.round)[0]);
+    end();
+    CN_ASSERT(memory.in_vaults == vaults); /* no secret is left */
+    return memory.failed;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > 1 + EVENT * EVENTS_MAX)
         return 0;
     if (!world.made)
         make_world();
-    memset(&run, 0, sizeof run);
-    run.events = data + 1;
-    run.event_count = (size - 1) / EVENT;
-    begin(data[0] & 1);
-    uint64_t until_ms = run.now_ms + 20 * WAIT_MS + run.event_count * 256 * 20;
-    while (!over() && run.now_ms < until_ms) {
-        round_tick(run.round, run.now_ms);
-        deliver_all();
-        if (round_phase(run.round) == ROUND_OPEN)
-            round_opened(run.round, round_open(run.round), run.now_ms);
-        run.now_ms += 100;
+    memory.left = -1;
+    if (data[0] >> 1 != 1 || size > 1) {
+        play(data, size);
+        return 0;
     }
-    CN_ASSERT(over()); /* no round hangs */
-    if (round_phase(run.round) == ROUND_SUMMED)
-        check_sum();
-    CN_ASSERT(run.event_count > 0 || round_phase(run.round) == ROUND_SUMMED);
-    CN_ASSERT(round_phase(run.round) != ROUND_FAILED || round_reason(run.round)[0]);
-    end();
-    return 0;
+    for (long n = 0;; n++) {
+        memory.left = n;
+        if (!play(data, size))
+            return 0;
+    }
 }
