@@ -34,6 +34,15 @@ struct window {
     uint32_t kernel, stride, padding;
 };
 
+/* The numbers of one step of an optimiser; each kernel says which it uses. */
+struct update {
+    float share; /* the gradient is multiplied by it first */
+    float rate;
+    float momentum;
+    bool ahead; /* Nesterov's look ahead */
+    float beta1, beta2, new1, new2, root, epsilon, keep;
+};
+
 struct kernels {
     const char *name;
 
@@ -74,6 +83,17 @@ struct kernels {
     void (*add_rows)(float *sum, const float *x, size_t m, size_t n);
     /* The sum of x^2 in double; can not overflow for finite x. */
     double (*sum_squares)(const float *x, size_t n);
+    bool (*all_finite)(const float *x, size_t n);
+
+    /* Steps of optimisers: change w and their state [n] by g [n]; true while all of w is finite.
+     * w -= share rate g */
+    bool (*step_plain)(float *w, const float *g, const struct update *u, size_t n);
+    /* v = momentum v + share g; w -= rate v, or with ahead rate (share g + momentum v) */
+    bool (*step_momentum)(float *w, float *v, const float *g, const struct update *u, size_t n);
+    /* With h = share g: m = beta1 m + new1 h; s = beta2 s + new2 h^2;
+     * w = keep w - rate m / (root sqrt(s) + epsilon) */
+    bool (*step_adam)(float *w, float *m, float *s, const float *g, const struct update *u,
+                      size_t n);
 };
 
 /* The plain loops. */

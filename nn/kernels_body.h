@@ -567,6 +567,8 @@ static double sum_squares_fast(const float *x, size_t n)
     return total;
 }
 
+#include "nn/kernels_update.h"
+
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .gemm_nn = gemm_nn_fast,
@@ -586,4 +588,8 @@ const struct kernels KERNELS_TABLE = {
     .transpose = transpose_fast,
     .add_rows = add_rows_fast,
     .sum_squares = sum_squares_fast,
+    .all_finite = all_finite_fast,
+    .step_plain = step_plain_fast,
+    .step_momentum = step_momentum_fast,
+    .step_adam = step_adam_fast,
 };

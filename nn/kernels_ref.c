@@ -192,6 +192,43 @@ static double sum_squares_ref(const float *x, size_t n)
     return sum;
 }
 
+static bool all_finite_ref(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+static bool step_plain_ref(float *w, const float *g, const struct update *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        w[i] -= u->rate * (u->share * g[i]);
+    return all_finite_ref(w, n);
+}
+
+static bool step_momentum_ref(float *w, float *v, const float *g, const struct update *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        v[i] = u->momentum * v[i] + u->share * g[i];
+        w[i] -= u->rate * (u->ahead ? u->share * g[i] + u->momentum * v[i] : v[i]);
+    }
+    return all_finite_ref(w, n);
+}
+
+static bool step_adam_ref(float *w, float *m, float *s, const float *g, const struct update *u,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float h = u->share * g[i];
+
+        m[i] = u->beta1 * m[i] + u->new1 * h;
+        s[i] = u->beta2 * s[i] + u->new2 * h * h;
+        w[i] = u->keep * w[i] - u->rate * m[i] / (u->root * sqrtf(s[i]) + u->epsilon);
+    }
+    return all_finite_ref(w, n);
+}
+
 const struct kernels kernels_ref = {
     .name = "plain",
     .gemm_nn = gemm_nn_ref,
@@ -211,4 +248,8 @@ const struct kernels kernels_ref = {
     .transpose = transpose_ref,
     .add_rows = add_rows_ref,
     .sum_squares = sum_squares_ref,
+    .all_finite = all_finite_ref,
+    .step_plain = step_plain_ref,
+    .step_momentum = step_momentum_ref,
+    .step_adam = step_adam_ref,
 };

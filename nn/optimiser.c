@@ -138,99 +138,108 @@ double optimiser_rate(const struct optimiser_options *options, uint32_t step, ui
     return rate;
 }
 
-/* Clips the gradient, then adds what pulls at the weights themselves. */
-static void pull(const struct optimiser *optimiser, const float *weights, float *gradient)
+/* The factor that shortens share * gradient to gradient_clip. */
+static float clip_factor(const struct optimiser *optimiser, const float *gradient, float share)
 {
-    const struct optimiser_options *options = &optimiser->options;
-    const float decay = options->kind == OPTIMISER_ADAMW ? 0.0f : (float)options->weight_decay;
-    const float proximal = (float)options->proximal;
-    const size_t d = optimiser->d;
+    double norm, bound = optimiser->options.gradient_clip;
 
-    if (options->gradient_clip > 0.0) {
-        double norm = sqrt(kernels_best()->sum_squares(gradient, d));
-
-        if (norm > options->gradient_clip)
-            kernels_best()->scale(gradient, (float)(options->gradient_clip / norm), d);
-    }
-    if (decay > 0.0f)
-        kernels_best()->add_scaled(gradient, weights, decay, d);
-    for (size_t i = 0; optimiser->start && i < d; i++)
-        gradient[i] += proximal * (weights[i] - optimiser->start[i]);
+    if (!(bound > 0.0))
+        return 1.0f;
+    norm = sqrt(kernels_best()->sum_squares(gradient, optimiser->d)) * fabs((double)share);
+    return norm > bound ? (float)(bound / norm) : 1.0f;
 }
 
-static void step_sgd(struct optimiser *optimiser, float *weights, const float *gradient, float rate)
+struct update optimiser_begin(const struct optimiser *optimiser, const float *gradient, float share)
 {
-    const float momentum = (float)optimiser->options.momentum;
-    const bool ahead = optimiser->options.kind == OPTIMISER_NESTEROV;
-    float *velocity = optimiser->first;
-
-    if (!velocity) {
-        for (size_t i = 0; i < optimiser->d; i++)
-            weights[i] -= rate * gradient[i];
-        return;
-    }
-    for (size_t i = 0; i < optimiser->d; i++) {
-        velocity[i] = momentum * velocity[i] + gradient[i];
-        weights[i] -= rate * (ahead ? gradient[i] + momentum * velocity[i] : velocity[i]);
-    }
-}
-
-static void step_adam(struct optimiser *optimiser, float *weights, const float *gradient,
-                      double rate)
-{
-    const struct optimiser_options *options = &optimiser->options;
-    const float beta1 = (float)options->beta1, beta2 = (float)options->beta2;
-    const float new1 = (float)(1.0 - options->beta1), new2 = (float)(1.0 - options->beta2);
+    const struct optimiser_options *o = &optimiser->options;
+    const double rate =
+        optimiser_rate(o, optimiser->schedule_from + optimiser->step, optimiser->steps);
     const double t = (double)optimiser->step + 1.0;
-    const float size = (float)(rate / (1.0 - pow(options->beta1, t)));
-    const float root = (float)(1.0 / sqrt(1.0 - pow(options->beta2, t)));
-    const float epsilon = (float)options->epsilon;
-    const float keep =
-        options->kind == OPTIMISER_ADAMW ? (float)(1.0 - rate * options->weight_decay) : 1.0f;
+    const bool adam = o->kind == OPTIMISER_ADAM || o->kind == OPTIMISER_ADAMW;
+    struct update u = {
+        .share = share * clip_factor(optimiser, gradient, share),
+        .rate = (float)(adam ? rate / (1.0 - pow(o->beta1, t)) : rate),
+        .momentum = (float)o->momentum,
+        .ahead = o->kind == OPTIMISER_NESTEROV,
+        .beta1 = (float)o->beta1,
+        .beta2 = (float)o->beta2,
+        .new1 = (float)(1.0 - o->beta1),
+        .new2 = (float)(1.0 - o->beta2),
+        .root = adam ? (float)(1.0 / sqrt(1.0 - pow(o->beta2, t))) : 1.0f,
+        .epsilon = (float)o->epsilon,
+        .keep = o->kind == OPTIMISER_ADAMW ? (float)(1.0 - rate * o->weight_decay) : 1.0f,
+    };
 
-    for (size_t i = 0; i < optimiser->d; i++) {
-        const float g = gradient[i];
+    return u;
+}
 
-        optimiser->first[i] = beta1 * optimiser->first[i] + new1 * g;
-        optimiser->squares[i] = beta2 * optimiser->squares[i] + new2 * g * g;
-        weights[i] = weights[i] * keep -
-                     size * optimiser->first[i] / (sqrtf(optimiser->squares[i]) * root + epsilon);
-    }
+/* Adds what pulls at the weights themselves to the gradient, times share; true if there is any. */
+static bool pull(const struct optimiser *optimiser, const struct update *u, const float *weights,
+                 float *gradient, struct optimiser_range r)
+{
+    const struct optimiser_options *o = &optimiser->options;
+    const float decay = o->kind == OPTIMISER_ADAMW ? 0.0f : (float)o->weight_decay;
+    const float proximal = (float)o->proximal;
+
+    if (!(decay > 0.0f) && !optimiser->start)
+        return false;
+    kernels_best()->scale(gradient + r.from, u->share, r.to - r.from);
+    if (decay > 0.0f)
+        kernels_best()->add_scaled(gradient + r.from, weights + r.from, decay, r.to - r.from);
+    for (size_t i = r.from; optimiser->start && i < r.to; i++)
+        gradient[i] += proximal * (weights[i] - optimiser->start[i]);
+    return true;
 }
 
 /* rmsprop and adagrad: the gradient over the root of its squares so far. */
-static void step_scaled(struct optimiser *optimiser, float *weights, float *gradient, float rate)
+static void divide_by_roots(struct optimiser *optimiser, const struct update *u, float *gradient,
+                            struct optimiser_range r)
 {
-    const struct optimiser_options *options = &optimiser->options;
-    const bool fading = options->kind == OPTIMISER_RMSPROP;
-    const float old = fading ? (float)options->beta2 : 1.0f;
-    const float new = fading ? (float)(1.0 - options->beta2) : 1.0f;
-    const float epsilon = (float)options->epsilon;
+    const bool fading = optimiser->options.kind == OPTIMISER_RMSPROP;
+    const float old = fading ? u->beta2 : 1.0f, new = fading ? u->new2 : 1.0f;
+    float *squares = optimiser->squares;
 
-    for (size_t i = 0; i < optimiser->d; i++) {
-        optimiser->squares[i] = old * optimiser->squares[i] + new *gradient[i] * gradient[i];
-        gradient[i] /= sqrtf(optimiser->squares[i]) + epsilon;
+    for (size_t i = r.from; i < r.to; i++) {
+        const float g = u->share * gradient[i];
+
+        squares[i] = old * squares[i] + new *g *g;
+        gradient[i] = g / (sqrtf(squares[i]) + u->epsilon);
     }
-    step_sgd(optimiser, weights, gradient, rate);
+}
+
+bool optimiser_apply(struct optimiser *optimiser, const struct update *update, float *weights,
+                     float *gradient, struct optimiser_range r)
+{
+    const struct kernels *kernels = kernels_best();
+    const enum optimiser_kind kind = optimiser->options.kind;
+    const size_t n = r.to - r.from;
+    float *w = weights + r.from, *g = gradient + r.from;
+    struct update u = *update;
+
+    if (pull(optimiser, &u, weights, gradient, r))
+        u.share = 1.0f;
+    if (kind == OPTIMISER_ADAM || kind == OPTIMISER_ADAMW)
+        return kernels->step_adam(w, optimiser->first + r.from, optimiser->squares + r.from, g, &u,
+                                  n);
+    if (kind == OPTIMISER_RMSPROP || kind == OPTIMISER_ADAGRAD) {
+        divide_by_roots(optimiser, &u, gradient, r);
+        u.share = 1.0f;
+    }
+    if (optimiser->first)
+        return kernels->step_momentum(w, optimiser->first + r.from, g, &u, n);
+    return kernels->step_plain(w, g, &u, n);
+}
+
+void optimiser_end(struct optimiser *optimiser)
+{
+    optimiser->step++;
 }
 
 void optimiser_step(struct optimiser *optimiser, float *weights, float *gradient)
 {
-    double rate = optimiser_rate(&optimiser->options, optimiser->schedule_from + optimiser->step,
-                                 optimiser->steps);
+    struct update update = optimiser_begin(optimiser, gradient, 1.0f);
 
-    pull(optimiser, weights, gradient);
-    switch (optimiser->options.kind) {
-    case OPTIMISER_ADAM:
-    case OPTIMISER_ADAMW:
-        step_adam(optimiser, weights, gradient, rate);
-        break;
-    case OPTIMISER_RMSPROP:
-    case OPTIMISER_ADAGRAD:
-        step_scaled(optimiser, weights, gradient, (float)rate);
-        break;
-    default:
-        step_sgd(optimiser, weights, gradient, (float)rate);
-    }
-    optimiser->step++;
+    optimiser_apply(optimiser, &update, weights, gradient,
+                    (struct optimiser_range){0, optimiser->d});
+    optimiser_end(optimiser);
 }

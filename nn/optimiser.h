@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "nn/kernels.h"
 
 enum optimiser_kind {
     OPTIMISER_SGD = 0,  /* v = momentum v + g, w -= rate v */
@@ -71,6 +72,22 @@ void optimiser_clear(struct optimiser *optimiser);
 /* The learning rate of step `step`, from 0, of `steps`. Warm-up: step + 1 of warm_up + 1 parts.
  * Steps past the last have the last one's rate. */
 double optimiser_rate(const struct optimiser_options *options, uint32_t step, uint32_t steps);
+
+struct optimiser_range {
+    size_t from, to;
+};
+
+/* A step in parts, for threads that share the weights: begin once, apply to ranges that cover
+ * [0, d) without overlap, at the same time if need be, and end.
+ *
+ * begin gives the numbers of a step along share * gradient [d]. apply changes a range of weights
+ * and of the state, spoils gradient there, and gives false when a weight of the range is not
+ * finite any more. */
+struct update optimiser_begin(const struct optimiser *optimiser, const float *gradient,
+                              float share);
+bool optimiser_apply(struct optimiser *optimiser, const struct update *update, float *weights,
+                     float *gradient, struct optimiser_range range);
+void optimiser_end(struct optimiser *optimiser);
 
 /* Changes weights [d] by one step along gradient [d], which it spoils. */
 void optimiser_step(struct optimiser *optimiser, float *weights, float *gradient);

@@ -3,6 +3,7 @@
 #include "nn/train.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,8 @@ static enum cn_err check_numbers(const struct train_options *options, struct cn_
         return refuse(diag, "sampling_rate", "above 0 and at most 1");
     if (!(options->clip_norm >= 0.0) || !isfinite(options->clip_norm))
         return refuse(diag, "clip_norm", "a positive number");
+    if (options->threads > TEAM_THREADS_MAX)
+        return refuse(diag, "threads", "at most 64");
     if ((options->batch > 0) == (options->sampling_rate > 0.0))
         return refuse(diag, "batch", "given, or else 'sampling_rate', but not both");
     if ((options->epochs > 0) == (options->steps > 0))
@@ -121,33 +124,51 @@ static void span_rounds(struct train *train)
     train->optimiser.steps = options->rounds * train->steps;
 }
 
-static enum cn_err check_weights(const struct model *model)
-{
-    const float *weights = model_weights_const(model);
-    float poison = 0.0f; /* 0 * w is 0 for a finite w, NaN otherwise */
-
-    for (size_t i = 0; i < model_params(model); i++)
-        poison += 0.0f * weights[i];
-    return poison == 0.0f ? CN_OK : CN_E_DIVERGED;
-}
-
 /* The sum of the batch's gradients, each clipped where the options say so. */
 static enum cn_err sum_batch(struct train *train, const struct gradient_batch *batch)
 {
     const struct train_options *options = &train->options;
+    struct gradient_clip clip = {.norm = options->clip_norm, .per_layer = options->clip_per_layer};
 
     memset(train->sum, 0, model_params(train->model) * sizeof *train->sum);
-    if (options->clip_norm > 0.0)
-        return gradient_add_clipped(train->model, train->sum, &train->seen, batch,
-                                    options->clip_norm, NULL);
-    return gradient_add(train->model, train->sum, &train->seen, batch);
+    return team_gradient(train->team, train->sum, &train->seen, batch,
+                         options->clip_norm > 0.0 ? &clip : NULL, NULL);
+}
+
+/* What all threads of one step of the optimiser need. */
+struct stride {
+    struct train *train;
+    struct update update;
+    atomic_bool diverged;
+};
+
+static void stride_part(void *ctx, uint32_t index, uint32_t threads)
+{
+    struct stride *stride = ctx;
+    struct train *train = stride->train;
+    struct team_range range = team_range_of(train->optimiser.d, index, threads);
+
+    if (!optimiser_apply(&train->optimiser, &stride->update, model_weights(train->model),
+                         train->sum, (struct optimiser_range){range.from, range.to}))
+        atomic_store(&stride->diverged, true);
+}
+
+/* One step of the optimiser along share * sum. */
+static enum cn_err change_weights(struct train *train, float share)
+{
+    struct stride stride = {.train = train,
+                            .update = optimiser_begin(&train->optimiser, train->sum, share)};
+
+    atomic_init(&stride.diverged, false);
+    team_run(train->team, stride_part, &stride);
+    optimiser_end(&train->optimiser);
+    return atomic_load(&stride.diverged) ? CN_E_DIVERGED : CN_OK;
 }
 
 static enum cn_err make_step(struct train *train)
 {
     const struct train_options *options = &train->options;
     struct gradient_batch batch = next_batch(train);
-    size_t d = model_params(train->model);
     double divisor = options->expected_batch > 0 ? options->expected_batch : (double)batch.n;
 
     if (options->batch_limit > 0 && batch.n > options->batch_limit)
@@ -156,10 +177,8 @@ static enum cn_err make_step(struct train *train)
         return CN_OK;
     CN_TRY(sum_batch(train, &batch));
     if (options->noise)
-        CN_TRY(options->noise(options->noise_ctx, train->sum, d));
-    kernels_best()->scale(train->sum, (float)(1.0 / divisor), d);
-    optimiser_step(&train->optimiser, model_weights(train->model), train->sum);
-    return check_weights(train->model);
+        CN_TRY(options->noise(options->noise_ctx, train->sum, model_params(train->model)));
+    return change_weights(train, (float)(1.0 / divisor));
 }
 
 enum cn_err train_step(struct train *train)
@@ -179,6 +198,8 @@ static enum cn_err prepare(struct train *train)
     CN_TRY(optimiser_init(&train->optimiser, &optimiser, model_weights(train->model), d,
                           train->steps));
     span_rounds(train);
+    CN_TRY(
+        team_new(&train->team, train->model, train->options.threads ? train->options.threads : 1));
     train->sum = calloc(d, sizeof *train->sum);
     train->rows = calloc(n, sizeof *train->rows);
     if (!train->sum || !train->rows)
@@ -217,6 +238,7 @@ void train_free(struct train *train)
     gradient_use_random(train->model, NULL);
     gradient_smooth_labels(train->model, 0.0);
     optimiser_clear(&train->optimiser);
+    team_free(train->team);
     free(train->sum);
     free(train->rows);
     free(train);

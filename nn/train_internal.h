@@ -13,8 +13,9 @@ struct train {
     const struct cn_random *random;
     struct optimiser optimiser;
     struct gradient_seen seen;
-    uint32_t done;   /* steps */
-    uint32_t steps;  /* in all */
+    uint32_t done;  /* steps */
+    uint32_t steps; /* in all */
+    struct team *team;
     float *sum;      /* [d] */
     uint32_t *rows;  /* [n]: a permutation, or the Poisson batch */
     size_t position; /* in the permutation; n when it is used up */

@@ -269,3 +269,69 @@ Test(kernels, squares_of_large_values_do_not_overflow)
 {
     for_each_set(check_large);
 }
+
+static void check_steps(const struct kernels *set)
+{
+    const struct update u = {.share = 0.25f,
+                             .rate = 0.1f,
+                             .momentum = 0.9f,
+                             .beta1 = 0.9f,
+                             .beta2 = 0.99f,
+                             .new1 = 0.1f,
+                             .new2 = 0.01f,
+                             .root = 1.3f,
+                             .epsilon = 1e-3f,
+                             .keep = 0.98f};
+
+    for (size_t n = 0; n < 70; n += n < 36 ? 1 : 11) {
+        struct update ahead = u;
+
+        fill(n);
+        ahead.ahead = true;
+        for (size_t i = 601; i < 701; i++)
+            out.got[i] = out.want[i] = fabsf(out.got[i]); /* squares */
+        cr_assert(set->step_plain(out.got + 1, in_a + 3, &u, n));
+        cr_assert(kernels_ref.step_plain(out.want + 1, in_a + 3, &u, n));
+        cr_assert(set->step_momentum(out.got + 101, out.got + 201, in_a + 3, &u, n));
+        cr_assert(kernels_ref.step_momentum(out.want + 101, out.want + 201, in_a + 3, &u, n));
+        cr_assert(set->step_momentum(out.got + 301, out.got + 401, in_a + 3, &ahead, n));
+        cr_assert(kernels_ref.step_momentum(out.want + 301, out.want + 401, in_a + 3, &ahead, n));
+        cr_assert(set->step_adam(out.got + 501, out.got + 701, out.got + 601, in_a + 3, &u, n));
+        cr_assert(
+            kernels_ref.step_adam(out.want + 501, out.want + 701, out.want + 601, in_a + 3, &u, n));
+        expect_near(set, "steps", 1e-6);
+    }
+}
+
+Test(kernels, step_as_the_plain_loops_do)
+{
+    for_each_set(check_steps);
+}
+
+static void check_finite(const struct kernels *set)
+{
+    static const float BAD[] = {NAN, -NAN, INFINITY, -INFINITY};
+    const struct update u = {.share = 1.0f, .rate = 1.0f, .keep = 1.0f, .epsilon = 1.0f};
+    float w[37], v[37] = {0.0f}, s[37] = {0.0f}, g[37] = {0.0f};
+
+    for (size_t i = 0; i < 37; i++)
+        w[i] = i % 2 ? 3.4e38f : -1e-42f;
+    cr_expect(set->all_finite(w, 37) && set->all_finite(NULL, 0));
+    for (size_t at = 0; at < 37; at++) {
+        for (size_t i = 0; i < 4; i++) {
+            float kept = w[at];
+
+            w[at] = BAD[i];
+            cr_expect_not(set->all_finite(w, 37), "%s %zu", set->name, at);
+            cr_expect_not(set->step_plain(w, g, &u, 37));
+            cr_expect_not(set->step_momentum(w, v, g, &u, 37));
+            cr_expect_not(set->step_adam(w, v, s, g, &u, 37));
+            w[at] = kept;
+        }
+    }
+}
+
+Test(kernels, say_when_a_weight_is_not_finite)
+{
+    for_each_set(check_finite);
+}
