@@ -21,6 +21,89 @@ static bool same_shape(const struct model *model, const struct dataset *data)
            data->width == model->in.channels;
 }
 
+static enum cn_err check_tokens(const struct model *model, const struct dataset *data,
+                                struct cn_diag *diag)
+{
+    const size_t tokens = shape_count(model->in);
+
+    if ((data->vocabulary > 0) != (model->vocabulary > 0)) {
+        cn_diag_set(diag, NULL, 0, 0, "the model wants %s but the data has %s",
+                    model->vocabulary ? "numbers of tokens" : "values",
+                    data->vocabulary ? "numbers of tokens" : "values");
+        return CN_E_SHAPE;
+    }
+    for (size_t i = 0; model->vocabulary && i < data->n * tokens; i++) {
+        float token = data->x[i];
+
+        if (token >= 0.0f && token < (float)model->vocabulary && token == floorf(token))
+            continue;
+        cn_diag_set(diag, NULL, 0, 0,
+                    "example %zu has the token %g but the model's vocabulary has %u", i / tokens,
+                    (double)token, model->vocabulary);
+        return CN_E_DATA;
+    }
+    return CN_OK;
+}
+
+static enum cn_err check_reals(const struct model *model, const struct dataset *data,
+                               struct cn_diag *diag)
+{
+    const uint32_t wanted = model->positions * model_outputs(model);
+    const bool shares = model->loss.kind == LOSS_BINARY_CROSS_ENTROPY;
+
+    if (model->loss.kind == LOSS_CROSS_ENTROPY || data->reals != wanted || !data->z) {
+        cn_diag_set(diag, NULL, 0, 0, "the data has %u real targets but the model's %s wants %u %s",
+                    data->reals, loss_kind_name(model->loss.kind),
+                    model->loss.kind == LOSS_CROSS_ENTROPY ? model->positions : wanted,
+                    model->loss.kind == LOSS_CROSS_ENTROPY ? "classes" : "of them");
+        return CN_E_SHAPE;
+    }
+    for (size_t i = 0; i < data->n * wanted; i++) {
+        float z = data->z[i];
+
+        if (isfinite(z) && (!shares || (z >= 0.0f && z <= 1.0f)))
+            continue;
+        cn_diag_set(diag, NULL, 0, 0, "example %zu has the target %g, which is not %s", i / wanted,
+                    (double)z, shares ? "from 0 to 1" : "finite");
+        return CN_E_DATA;
+    }
+    return CN_OK;
+}
+
+/* One output tells two classes apart in binary cross-entropy. */
+static enum cn_err check_classes(const struct model *model, const struct dataset *data,
+                                 struct cn_diag *diag)
+{
+    const bool sides = model->loss.kind == LOSS_BINARY_CROSS_ENTROPY;
+    const uint32_t classes = sides ? 2 : model_outputs(model), targets = dataset_targets(data);
+
+    if ((model->loss.kind != LOSS_CROSS_ENTROPY && !(sides && model_outputs(model) == 1)) ||
+        !data->y) {
+        cn_diag_set(diag, NULL, 0, 0,
+                    "the data has classes but the model's %s wants %u real targets",
+                    loss_kind_name(model->loss.kind), model->positions * model_outputs(model));
+        return CN_E_SHAPE;
+    }
+    if (targets != model->positions) {
+        cn_diag_set(diag, NULL, 0, 0, "the data has %u targets per example but the model gives %u",
+                    targets, model->positions);
+        return CN_E_SHAPE;
+    }
+    if (data->classes > classes) {
+        cn_diag_set(diag, NULL, 0, 0, "the data has %u classes but the model has %u outputs",
+                    data->classes, model_outputs(model));
+        return CN_E_DATA;
+    }
+    for (size_t i = 0; i < data->n * targets; i++) {
+        if (data->y[i] < classes || data->y[i] == DATASET_IGNORE)
+            continue;
+        cn_diag_set(diag, NULL, 0, 0, "example %zu has label %u but the model has %u outputs",
+                    i / targets, data->y[i], model_outputs(model));
+        return CN_E_DATA;
+    }
+    return CN_OK;
+}
+
 enum cn_err gradient_check(const struct model *model, const struct dataset *data,
                            struct cn_diag *diag)
 {
@@ -31,19 +114,10 @@ enum cn_err gradient_check(const struct model *model, const struct dataset *data
                     shape_text(model->in, text), data->channels, data->height, data->width);
         return CN_E_SHAPE;
     }
-    if (data->classes > model_outputs(model)) {
-        cn_diag_set(diag, NULL, 0, 0, "the data has %u classes but the model has %u outputs",
-                    data->classes, model_outputs(model));
-        return CN_E_DATA;
-    }
-    for (size_t i = 0; i < data->n; i++) {
-        if (data->y[i] < model_outputs(model))
-            continue;
-        cn_diag_set(diag, NULL, 0, 0, "example %zu has label %u but the model has %u outputs", i,
-                    data->y[i], model_outputs(model));
-        return CN_E_DATA;
-    }
-    return CN_OK;
+    CN_TRY(check_tokens(model, data, diag));
+    if (data->reals)
+        return check_reals(model, data, diag);
+    return check_classes(model, data, diag);
 }
 
 void gradient_use_random(struct model *model, const struct cn_random *random)
@@ -57,14 +131,39 @@ void gradient_smooth_labels(struct model *model, double share)
     model->smoothing = share;
 }
 
+/* The loss of the n examples that went through, and its gradient as the last layer's dy. */
+static enum cn_err add_losses(struct model *model, struct gradient_seen *seen,
+                              const struct dataset *data, const uint32_t *rows, uint32_t n)
+{
+    const struct layer *last = &model->layers[model->layer_count - 1];
+    const struct loss_form form = {model->loss, model->smoothing, model->positions,
+                                   last->out.channels};
+    const size_t outputs = shape_count(last->out), targets = dataset_targets(data);
+    struct loss_sum sum = {0};
+
+    for (uint32_t b = 0; b < n; b++)
+        loss_add(&sum, last->dy + b * outputs, last->y + b * outputs, &form,
+                 targets ? data->y + rows[b] * targets : NULL,
+                 data->reals ? data->z + (size_t)rows[b] * data->reals : NULL);
+    seen->loss += sum.loss;
+    seen->correct += sum.correct;
+    seen->counted += sum.counted;
+    seen->n += n;
+    return isfinite(sum.loss) ? CN_OK : CN_E_DIVERGED;
+}
+
+static bool wants_back(const struct model *model, const struct layer *layer)
+{
+    if (layer->ops->inner)
+        return true;
+    return layer->dx && layer->input > 0 && model->layers[layer->input - 1].reached;
+}
+
 /* Puts rows [n] of data through the model and the loss; leaves every layer's dy in place. */
 static enum cn_err forward_backward(struct model *model, struct gradient_seen *seen,
                                     const struct dataset *data, const uint32_t *rows, uint32_t n)
 {
-    struct layer *last = &model->layers[model->layer_count - 1];
-    size_t features = model_features(model);
-    uint32_t outputs = model_outputs(model);
-    double loss = 0.0;
+    const size_t features = model_features(model);
 
     for (uint32_t b = 0; b < n; b++)
         model_put_example(model, b, data->x + rows[b] * features);
@@ -73,50 +172,78 @@ static enum cn_err forward_backward(struct model *model, struct gradient_seen *s
         model->keys[b] = cn_random_u64(model->random);
     model_run(model, n);
     model->dropping = false;
-    for (uint32_t b = 0; b < n; b++) {
-        bool correct;
+    CN_TRY(add_losses(model, seen, data, rows, n));
+    for (uint32_t i = model->layer_count; i > model->first; i--) {
+        struct layer *layer = &model->layers[i - 1];
 
-        loss += loss_cross_entropy(last->dy + b * outputs, &correct, last->y + b * outputs, outputs,
-                                   data->y[rows[b]]);
-        if (model->smoothing > 0.0)
-            loss += loss_smooth(last->dy + b * outputs, last->y + b * outputs, outputs,
-                                data->y[rows[b]], model->smoothing);
-        seen->correct += correct;
+        if (!layer->reached)
+            continue;
+        model_collect(model, layer, n);
+        if (layer->ops->backward && wants_back(model, layer))
+            layer->ops->backward(layer, model, n);
     }
-    seen->loss += loss;
-    seen->n += n;
-    if (!isfinite(loss))
-        return CN_E_DIVERGED;
-    for (uint32_t i = model->layer_count; i > model->first + 1; i--) {
-        model_add_residuals(model, &model->layers[i - 1], n);
-        model->layers[i - 1].ops->backward(&model->layers[i - 1], model, n);
-    }
-    model_add_residuals(model, &model->layers[model->first], n);
     return CN_OK;
 }
 
-static void add_gradients(struct model *model, uint32_t n, float *sum, const float *factors)
+/* Adds what each layer learns; its factors [batch_max] begin `stride` behind those of the last. */
+static void add_gradients(struct model *model, uint32_t n, float *sum, const float *factors,
+                          size_t stride)
 {
-    for (uint32_t i = model->first; i < model->layer_count; i++)
-        if (model->layers[i].ops->gradient)
-            model->layers[i].ops->gradient(&model->layers[i], model, n, sum, factors);
+    for (uint32_t i = model->first; i < model->layer_count; i++) {
+        struct layer *layer = &model->layers[i];
+
+        if (!layer->learns)
+            continue;
+        layer->ops->gradient(layer, model, n, sum, factors);
+        factors = factors ? factors + stride : NULL;
+    }
 }
 
-/* Finds each example's norm and factor. norms [n] may be NULL. */
-static enum cn_err find_factors(struct model *model, uint32_t n, double clip_norm, double *norms)
+/* squares [learning, batch_max], or [1, batch_max] for all layers together. */
+static void find_squares(struct model *model, uint32_t n, size_t stride)
 {
-    memset(model->squares, 0, n * sizeof *model->squares);
-    for (uint32_t i = model->first; i < model->layer_count; i++)
-        if (model->layers[i].ops->norms)
-            model->layers[i].ops->norms(&model->layers[i], model, n);
-    for (uint32_t b = 0; b < n; b++) {
-        double norm = sqrt(model->squares[b]), bound = clip_norm * CLIP_MARGIN;
+    memset(model->all_squares, 0,
+           (stride ? model->learning : 1) * (size_t)model->batch_max * sizeof *model->squares);
+    model->squares = model->all_squares;
+    for (uint32_t i = model->first; i < model->layer_count; i++) {
+        if (!model->layers[i].learns)
+            continue;
+        model->layers[i].ops->norms(&model->layers[i], model, n);
+        model->squares += stride;
+    }
+    model->squares = model->all_squares;
+}
 
-        if (!isfinite(norm))
+static double bound_of(const struct model *model, const struct gradient_clip *clip, uint32_t layer)
+{
+    double bound = clip->norm;
+
+    if (clip->per_layer)
+        bound = clip->bounds ? clip->bounds[layer] : clip->norm / sqrt(model->learning);
+    return bound * CLIP_MARGIN;
+}
+
+/* Finds each example's norm and factors. norms [n] may be NULL. */
+static enum cn_err find_factors(struct model *model, uint32_t n, const struct gradient_clip *clip,
+                                double *norms)
+{
+    const size_t stride = clip->per_layer ? model->batch_max : 0;
+
+    find_squares(model, n, stride);
+    for (uint32_t b = 0; b < n; b++) {
+        double whole = 0.0;
+
+        for (uint32_t k = 0; k < (stride ? model->learning : 1); k++) {
+            double square = model->squares[k * stride + b], norm = sqrt(square);
+            double bound = bound_of(model, clip, k);
+
+            whole += square;
+            model->factors[k * stride + b] = norm > bound ? (float)(bound / norm) : 1.0f;
+        }
+        if (!isfinite(whole))
             return CN_E_DIVERGED;
         if (norms)
-            norms[b] = norm;
-        model->factors[b] = norm > bound ? (float)(bound / norm) : 1.0f;
+            norms[b] = sqrt(whole);
     }
     return CN_OK;
 }
@@ -124,7 +251,7 @@ static enum cn_err find_factors(struct model *model, uint32_t n, double clip_nor
 static void finish(struct model *model, float *sum)
 {
     for (uint32_t i = model->first; i < model->layer_count; i++)
-        if (model->layers[i].ops->finish)
+        if (model->layers[i].learns && model->layers[i].ops->finish)
             model->layers[i].ops->finish(&model->layers[i], model, sum);
 }
 
@@ -137,7 +264,7 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
         uint32_t n = left < model->batch_max ? (uint32_t)left : model->batch_max;
 
         CN_TRY(forward_backward(model, seen, batch->data, batch->rows + done, n));
-        add_gradients(model, n, sum, NULL);
+        add_gradients(model, n, sum, NULL, 0);
         done += n;
     }
     finish(model, sum);
@@ -145,25 +272,27 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
 }
 
 static enum cn_err add_micro(struct model *model, float *sum, struct gradient_seen *seen,
-                             const struct gradient_batch *micro, double clip_norm, double *norms)
+                             const struct gradient_batch *micro, const struct gradient_clip *clip,
+                             double *norms)
 {
     uint32_t n = (uint32_t)micro->n;
 
     CN_TRY(forward_backward(model, seen, micro->data, micro->rows, n));
-    CN_TRY(find_factors(model, n, clip_norm, norms));
-    add_gradients(model, n, sum, model->factors);
+    CN_TRY(find_factors(model, n, clip, norms));
+    add_gradients(model, n, sum, model->factors, clip->per_layer ? model->batch_max : 0);
     return CN_OK;
 }
 
 /* Adds those of a micro-batch whose gradient is finite. */
 static void add_finite(struct model *model, float *sum, struct gradient_seen *seen,
-                       const struct gradient_batch *micro, double clip_norm, double *norms)
+                       const struct gradient_batch *micro, const struct gradient_clip *clip,
+                       double *norms)
 {
     for (size_t b = 0; b < micro->n; b++) {
         struct gradient_batch one = {micro->data, micro->rows + b, 1};
         struct gradient_seen before = *seen;
 
-        if (add_micro(model, sum, seen, &one, clip_norm, norms ? norms + b : NULL) == CN_OK)
+        if (add_micro(model, sum, seen, &one, clip, norms ? norms + b : NULL) == CN_OK)
             continue;
         *seen = before;
         if (norms)
@@ -171,11 +300,24 @@ static void add_finite(struct model *model, float *sum, struct gradient_seen *se
     }
 }
 
-enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
-                                 const struct gradient_batch *batch, double clip_norm,
-                                 double *norms)
+uint32_t gradient_clip_layers(const struct model *model)
 {
-    CN_ASSERT(clip_norm > 0.0 && isfinite(clip_norm));
+    return model->learning;
+}
+
+static void check_clip(const struct model *model, const struct gradient_clip *clip)
+{
+    if (!clip->per_layer || !clip->bounds)
+        CN_ASSERT(clip->norm > 0.0 && isfinite(clip->norm));
+    for (uint32_t i = 0; clip->per_layer && clip->bounds && i < model->learning; i++)
+        CN_ASSERT(clip->bounds[i] > 0.0 && isfinite(clip->bounds[i]));
+}
+
+enum cn_err gradient_add_clipped_with(struct model *model, float *sum, struct gradient_seen *seen,
+                                      const struct gradient_batch *batch,
+                                      const struct gradient_clip *clip, double *norms)
+{
+    check_clip(model, clip);
     model_prepare(model);
     for (size_t done = 0; done < batch->n;) {
         size_t left = batch->n - done, n = left < model->batch_max ? left : model->batch_max;
@@ -183,12 +325,21 @@ enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradien
         struct gradient_seen before = *seen;
         double *here = norms ? norms + done : NULL;
 
-        if (add_micro(model, sum, seen, &micro, clip_norm, here) != CN_OK) {
+        if (add_micro(model, sum, seen, &micro, clip, here) != CN_OK) {
             *seen = before;
-            add_finite(model, sum, seen, &micro, clip_norm, here);
+            add_finite(model, sum, seen, &micro, clip, here);
         }
         done += n;
     }
     finish(model, sum);
     return CN_OK;
+}
+
+enum cn_err gradient_add_clipped(struct model *model, float *sum, struct gradient_seen *seen,
+                                 const struct gradient_batch *batch, double clip_norm,
+                                 double *norms)
+{
+    const struct gradient_clip clip = {.norm = clip_norm};
+
+    return gradient_add_clipped_with(model, sum, seen, batch, &clip, norms);
 }

@@ -45,7 +45,6 @@ struct gradient_clip {
 /* Layers that have weights and are not frozen. */
 uint32_t gradient_clip_layers(const struct model *model);
 
-
 /* Checks that data fits the model and its loss: CN_E_SHAPE with both shapes in diag (of examples,
  * of targets), or CN_E_DATA when it has more classes than the model has outputs, a label is none of
  * the model's, a token is none of the vocabulary, or a real target is not finite. */

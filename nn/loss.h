@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax cross-entropy. */
+/* What a model is trained to make small: cross-entropies and distances. */
 #ifndef CAIRN_NN_LOSS_H
 #define CAIRN_NN_LOSS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum loss_kind {
@@ -49,5 +50,34 @@ double loss_cross_entropy(float *gradient, bool *correct, const float *logits, u
  * Gives the difference of the losses: share (logits[label] - mean of logits). */
 double loss_smooth(float *gradient, const float *logits, uint32_t classes, uint32_t label,
                    double share);
+
+/* The losses of one model: kind, smoothing, and the shape of one example's outputs. */
+struct loss_form {
+    struct loss_spec spec;
+    double smoothing; /* of class targets of cross-entropy */
+    uint32_t positions, outputs;
+};
+
+/* Sums over examples. */
+struct loss_sum {
+    double loss;
+    uint64_t correct; /* of counted; 0 for distances */
+    uint64_t counted; /* positions that are not ignored, or outputs */
+};
+
+/* Adds the loss of one example to sum and gives its gradient along the outputs.
+ *
+ *   gradient  [positions, outputs], out, may be NULL
+ *   output    [positions, outputs]
+ *   y         [positions] classes or DATASET_IGNORE; NULL when z is given
+ *   z         [positions, outputs] real targets; NULL when y is given. y with binary cross-entropy
+ *             needs one output
+ *
+ * The loss is NaN when an output that counts is not finite. */
+void loss_add(struct loss_sum *sum, float *gradient, const float *output,
+              const struct loss_form *form, const uint32_t *y, const float *z);
+
+/* p = 1 / (1 + e^-x), p [n] may be x. */
+void loss_sigmoid(float *p, const float *x, size_t n);
 
 #endif

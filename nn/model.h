@@ -22,7 +22,7 @@
 #define MODEL_LAYERS_MAX 256u /* of a specification, and of what its blocks become */
 #define MODEL_TENSORS_MAX (4 * MODEL_LAYERS_MAX)
 #define MODEL_NAME_MAX 80
-#define MODEL_LABEL_MAX 32 /* a layer's own name, with the final zero */
+#define MODEL_LABEL_MAX 32  /* a layer's own name, with the final zero */
 #define MODEL_INPUT "input" /* what `from` calls the model's input */
 #define MODEL_RANK_MAX 4
 #define MODEL_SIZE_MAX 65536u /* of any one number in a specification */
@@ -96,8 +96,8 @@ struct layer_spec {
 
 struct model_spec {
     uint32_t channels, height, width; /* of one example; a table has channels = height = 1 */
-    uint32_t vocabulary; /* 0: the input is values; else width token numbers below it, channels =
-                            height = 1 */
+    uint32_t vocabulary;   /* 0: the input is values; else width token numbers below it, channels =
+                              height = 1 */
     struct loss_spec loss; /* zeroed: cross-entropy */
     struct layer_spec layers[MODEL_LAYERS_MAX];
     uint32_t layer_count;

@@ -12,13 +12,16 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "data/dataset.h"
 #include "nn/kernels.h"
 #include "nn/model.h"
 
 #define MODEL_FEATURES_MAX ((uint64_t)1 << 24) /* of one activation of one example */
 #define MODEL_KERNEL_MAX 1024u
 #define SHAPE_TEXT_MAX 48
-#define MODEL_SHARED_MAX (4 * MODEL_LAYERS_MAX + 1)
+#define MODEL_SHARED_MAX (6 * MODEL_LAYERS_MAX + 1)
+#define LAYER_TENSORS_MAX 4u
+#define LAYER_NONE UINT32_MAX /* in place of a layer's place: no layer */
 
 struct shape {
     uint32_t channels, height, width;
@@ -39,9 +42,17 @@ struct layer {
     const struct layer_ops *ops;
     struct layer_spec spec; /* defaults filled in */
     uint32_t index;         /* from 0 */
+    uint32_t number; /* of the layer in the specification that it is, or is part of, from 1 */
+    enum layer_kind written; /* the kind of that layer */
+    /* Places: 0 is the model's input, i the output of layers[i - 1]. */
+    uint32_t input;      /* what it reads; index unless `from` says otherwise */
+    uint32_t other;      /* what it reads besides (residual, cross attention), or LAYER_NONE */
+    uint32_t vocabulary; /* of its output; 0: values, not tokens */
+    uint32_t tokens;     /* the place whose tokens its output's steps belong to, or LAYER_NONE */
     struct shape in, out;
-    struct window window; /* conv2d and pools */
-    size_t weight, bias;  /* offsets into the weights, when it has parameters */
+    struct shape in_other; /* of `other` */
+    struct window window;  /* conv2d and pools */
+    size_t weight, bias;   /* offsets into the weights, when it has parameters */
     size_t weight_count, bias_count;
     float *x, *y;       /* [batch_max, in], [batch_max, out]; the same memory for layers in place */
     float *dx, *dy;     /* gradients; dx NULL when nothing before this layer learns */
@@ -52,7 +63,37 @@ struct layer {
     float *state;       /* what forward leaves for backward; the kind's own */
     float *kept;        /* NORM_KEEP: [batch_max, weight_count + bias_count], packed */
     enum norm_way way;
-    bool shared; /* a residual layer adds its output */
+    float *dother; /* gradient of what `other` gave; its shape is that output's */
+    void *own;     /* the kind's own struct, in the arena */
+    bool shared;   /* not only the next layer reads its output */
+    bool frozen;   /* by model_freeze */
+    bool learns;   /* has weights that are not frozen */
+    bool reached;  /* it or something it reads learns, so its dy is wanted */
+};
+
+/* What a layer's weights are, in their order. */
+struct layer_tensor {
+    const char *part; /* "weight" */
+    uint32_t rank;
+    uint32_t shape[MODEL_RANK_MAX];
+};
+
+/* Which of the later fields of a specification a kind may use. */
+enum layer_may {
+    MAY_HEADS = 1 << 0, /* must */
+    MAY_LAYERS = 1 << 1,
+    MAY_STEPS = 1 << 2, /* start; length must be there */
+    MAY_SEQUENCE = 1 << 3,
+    MAY_CAUSAL = 1 << 4,
+    MAY_MASK = 1 << 5,
+    MAY_PRE_NORM = 1 << 6,
+    MAY_LEARN = 1 << 7,
+    MAY_PROJECT = 1 << 8,
+    MAY_MEMORY = 1 << 9,
+    MUST_MEMORY = 1 << 10,
+    MAY_ACTIVATION = 1 << 11,
+    MAY_RATE = 1 << 12,
+    MAY_TOKENS = 1 << 13 /* reads tokens, not only values */
 };
 
 /* One kind of layer. NULL where there is nothing to do. n examples are in the buffers. */
@@ -63,11 +104,18 @@ struct layer_ops {
     bool draws;        /* forward uses the examples' keys while model->dropping */
     bool uses_units, uses_filters, uses_window, uses_padding, uses_slope, uses_rate;
     bool may_use_groups, uses_from;
-    bool starts_even; /* initial weights are 1 and biases 0, not drawn */
-    uint32_t rank;    /* of the weight tensor; 0: no parameters */
+    unsigned may;        /* enum layer_may */
+    bool inner;          /* backward runs for the weights' sake too, then with dx NULL */
+    uint32_t batch_wish; /* examples that a micro-batch should have at least; 0: any */
+    bool starts_even;    /* initial weights are 1 and biases 0, not drawn */
+    uint32_t rank;       /* of the weight tensor; 0: no parameters */
 
     /* Sets out, window and parameter counts from in and spec. */
     enum cn_err (*infer)(struct layer *layer, struct cn_diag *diag);
+    /* Lists the tensors; NULL: "weight" by rank, then "bias". Gives their number. */
+    uint32_t (*tensors)(const struct layer *layer, struct layer_tensor out[LAYER_TENSORS_MAX]);
+    /* Draws the initial weights; NULL: uniform by fan in. */
+    void (*init)(const struct layer *layer, float *weights, const struct cn_random *random);
     /* Takes what it needs from the model's arena and claims scratch. */
     enum cn_err (*plan)(struct layer *layer, struct model *model);
     /* Before any forward with new weights: packs them. A replica has them from its primary. */
@@ -75,7 +123,7 @@ struct layer_ops {
     /* Before its own sum of gradients starts from zero. */
     void (*begin)(struct layer *layer, const struct model *model);
     void (*forward)(struct layer *layer, struct model *model, uint32_t n);
-    /* dx from dy; dx and dy are there. */
+    /* dx from dy, and dother; dx is there unless `inner`, dy always. */
     void (*backward)(struct layer *layer, struct model *model, uint32_t n);
     /* Adds to model->squares [n] the square of the norm of each example's gradient. */
     void (*norms)(struct layer *layer, struct model *model, uint32_t n);
@@ -97,8 +145,14 @@ struct model {
     const struct kernels *kernels;
     struct layer layers[MODEL_LAYERS_MAX];
     uint32_t layer_count;
-    uint32_t first; /* the first layer with parameters; layer_count if there is none */
+    uint32_t ends[MODEL_LAYERS_MAX + 1]; /* place of the output of each layer as specified */
+    uint32_t first;     /* the first layer that learns; layer_count if there is none */
+    uint32_t learning;  /* layers that learn */
+    uint32_t positions; /* of the last layer's output */
     struct shape in;
+    struct loss_spec loss;
+    uint32_t vocabulary; /* of the input */
+    float *x;            /* [batch_max, in] */
     struct model_tensor tensors[MODEL_TENSORS_MAX];
     char names[MODEL_TENSORS_MAX][MODEL_NAME_MAX];
     uint32_t tensor_count;
@@ -107,8 +161,9 @@ struct model {
     uint32_t batch_max;
     float *scratch; /* [scratch_count]; any operation may spoil it */
     size_t scratch_count;
-    double *squares;                /* [batch_max] */
-    float *factors;                 /* [batch_max] */
+    double *squares;                /* [batch_max] of the layers that are being summed */
+    double *all_squares;            /* [layers with weights, batch_max] */
+    float *factors;                 /* [layers with weights, batch_max] */
     uint64_t *keys;                 /* [batch_max] of the examples, while dropping */
     const struct cn_random *random; /* of the training; NULL outside */
     double smoothing;               /* of labels, in gradients */
@@ -121,8 +176,8 @@ extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_
     global_average_pool_ops, dropout_ops, layer_norm_ops, rms_norm_ops, group_norm_ops,
     residual_ops, embedding_ops, position_ops, slice_ops, lstm_ops, gru_ops, attention_ops,
     encoder_ops, decoder_ops;
-/* conv2d with more than one group */
-extern const struct layer_ops conv2d_groups_ops;
+/* conv2d with more than one group; dense on a sequence */
+extern const struct layer_ops conv2d_groups_ops, dense_sequence_ops;
 
 /* Gives the operations of a kind, NULL for LAYER_UNKNOWN. */
 const struct layer_ops *layer_ops_of(enum layer_kind kind);
@@ -135,6 +190,12 @@ static inline size_t shape_count(struct shape shape)
 static inline bool shape_is_flat(struct shape shape)
 {
     return shape.height == 1 && shape.width == 1;
+}
+
+/* One row of steps: a flat vector is a sequence of one step. */
+static inline bool shape_is_sequence(struct shape shape)
+{
+    return shape.height == 1;
 }
 
 /* Writes "512" or "16x13x13"; returns out. */
@@ -166,8 +227,36 @@ void model_claim_scratch(struct model *model, size_t count);
 /* Copies an example [channels, height, width] into channels-last at place b of the first layer. */
 void model_put_example(struct model *model, uint32_t b, const float *x);
 
-/* Adds to the dy of a layer what the residual layers that read its output hand back. */
-void model_add_residuals(struct model *model, const struct layer *source, uint32_t n);
+/* Completes the dy of a layer, once the layers behind it have run backward: what the next layer did
+ * not write, and what others that read its output hand back. */
+void model_collect(struct model *model, const struct layer *source, uint32_t n);
+
+/* The values and their gradients at a place; the gradient is NULL where nothing is wanted. */
+float *model_at(const struct model *model, uint32_t place);
+float *model_gradient_at(const struct model *model, uint32_t place);
+struct shape model_shape_at(const struct model *model, uint32_t place);
+
+/* Draws count weights between -bound and bound. */
+void model_draw_uniform(float *weights, size_t count, double bound, const struct cn_random *random);
+
+/* model_infer.c: fills model->layers and all that follows from the specification alone. */
+enum cn_err model_infer(struct model *model, const struct model_spec *spec, struct cn_diag *diag);
+
+/* Sets learns, reached, first and learning from the tensors' frozen. */
+void model_reach(struct model *model);
+
+/* Examples of a micro-batch that stays in the cache. */
+uint32_t model_batch_auto(const struct model *model);
+
+/* Appends a layer that a specified layer becomes, and infers it; what it reads is `input`.
+ * `written` lends number, line and name. */
+enum cn_err model_append(struct model *model, const struct layer *written,
+                         const struct layer_spec *spec, uint32_t input, uint32_t other,
+                         struct cn_diag *diag);
+
+/* block.c: appends what layer becomes, or sets *whole when it is one layer as it is. */
+enum cn_err block_expand(struct model *model, const struct layer *layer, bool *whole,
+                         struct cn_diag *diag);
 
 /* Runs prepare and begin of all layers; call after the weights may have changed. */
 void model_prepare(struct model *model);

@@ -175,7 +175,7 @@ Test(model, refuses_models_that_can_not_learn_or_are_too_large)
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 2 (flatten): no layer up to here has weights to train");
     spec.layer_count = 0;
-    expect_refused(&spec, CN_E_CONFIG, "a model has 1 to 64 layers but this one has 0");
+    expect_refused(&spec, CN_E_CONFIG, "a model has 1 to 256 layers but this one has 0");
     spec = (struct model_spec){.channels = 1,
                                .height = 1,
                                .width = 65536,
