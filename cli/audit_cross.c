@@ -243,9 +243,7 @@ static bool knows_task(const struct cross_lines *rounds, const uint8_t id[LEDGER
 
 static bool same_event(const struct cross_line *a, const struct cross_line *b)
 {
-    return a->event.kind == b->event.kind &&
-           a->event.noise_multiplier == b->event.noise_multiplier &&
-           a->event.sampling_rate == b->event.sampling_rate && a->event.steps == b->event.steps &&
+    return accountant_same_step(&a->event, &b->event) && a->event.steps == b->event.steps &&
            a->delta == b->delta;
 }
 

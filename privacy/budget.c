@@ -223,15 +223,11 @@ static enum cn_err price_of(struct price *price, const struct accountant_event *
     return CN_OK;
 }
 
-/* Compares bytes, padding too: at worst a price is kept twice, never taken for another. */
 static bool find_price(const struct budget *budget, const struct accountant_event *event,
                        uint32_t *index)
 {
-    struct accountant_event step = *event;
-
-    step.steps = 1;
     for (uint32_t i = budget->price_count; i-- > 0;) {
-        if (memcmp(&budget->prices[i].event, &step, sizeof step) == 0) {
+        if (accountant_same_step(&budget->prices[i].event, event)) {
             *index = i;
             return true;
         }
