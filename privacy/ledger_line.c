@@ -375,7 +375,7 @@ static enum cn_err read_field(struct ledger_entry *entry, const struct field *fi
         return CN_OK;
     case TOTAL:
         CN_TRY(read_integer(&integer, object, field->key));
-        memcpy(at, &integer, sizeof integer); /* never negative */
+        entry->count = (uint64_t)integer; /* the only field of this kind; never negative */
         return CN_OK;
     }
     return CN_E_PARSE;
