@@ -247,8 +247,8 @@ static void sum_part(void *ctx, uint32_t index, uint32_t threads)
     part->seen = (struct gradient_seen){0};
     if (index)
         memset(sum, 0, model_params(team->model) * sizeof *sum);
-    part->err = task->clip ? gradient_add_clipped(part->model, sum, &part->seen, &own,
-                                                  task->clip->norm, norms)
+    part->err = task->clip ? gradient_add_clipped_with(part->model, sum, &part->seen, &own,
+                                                       task->clip, norms)
                            : gradient_add(part->model, sum, &part->seen, &own);
 }
 
@@ -306,7 +306,7 @@ enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *s
     double work = (double)batch->n * (double)model_params(model);
 
     if (team->threads == 1 || batch->n < team->threads || work < WORK_MIN)
-        return clip ? gradient_add_clipped(model, sum, seen, batch, clip->norm, norms)
+        return clip ? gradient_add_clipped_with(model, sum, seen, batch, clip, norms)
                     : gradient_add(model, sum, seen, batch);
     team->task = (struct task){sum, batch, clip, norms};
     model_prepare(model);
