@@ -26,6 +26,7 @@ const struct cn_program *cli_program(void)
     count = add(all, count, privacy_verbs, privacy_verb_count);
     count = add(all, count, audit_verbs, audit_verb_count);
     count = add(all, count, model_verbs, model_verb_count);
+    count = add(all, count, train_verbs, train_verb_count);
     count = add(all, count, data_verbs, data_verb_count);
     count = add(all, count, bench_verbs, bench_verb_count);
     count = add(all, count, bench_train_verbs, bench_train_verb_count);

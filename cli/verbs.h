@@ -13,6 +13,8 @@ extern const struct cn_verb audit_verbs[];
 extern const size_t audit_verb_count;
 extern const struct cn_verb model_verbs[];
 extern const size_t model_verb_count;
+extern const struct cn_verb train_verbs[];
+extern const size_t train_verb_count;
 extern const struct cn_verb data_verbs[];
 extern const size_t data_verb_count;
 extern const struct cn_verb bench_verbs[];
