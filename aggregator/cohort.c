@@ -14,6 +14,7 @@ struct cohort {
     uint8_t (*ids)[DEVICE_ID_BYTES];
     struct certificate **certificates; /* one block each: picked ones keep their address */
     enum cohort_mark *marks;
+    uint32_t *abilities;
 };
 
 enum { FIRST_ROOM = 64 };
@@ -36,6 +37,7 @@ void cohort_free(struct cohort *cohort)
     free(cohort->certificates);
     free(cohort->ids);
     free(cohort->marks);
+    free(cohort->abilities);
     free(cohort);
 }
 
@@ -68,6 +70,10 @@ static enum cn_err grow(struct cohort *cohort)
     if (!marks)
         return CN_E_NOMEM;
     cohort->marks = marks;
+    uint32_t *abilities = realloc(cohort->abilities, room * sizeof(*abilities));
+    if (!abilities)
+        return CN_E_NOMEM;
+    cohort->abilities = abilities;
     cohort->room = room;
     return CN_OK;
 }
@@ -89,6 +95,7 @@ enum cn_err cohort_join(struct cohort *cohort, const struct certificate *certifi
     memcpy(cohort->ids[place], id, DEVICE_ID_BYTES);
     cohort->certificates[place] = copy;
     cohort->marks[place] = COHORT_FREE;
+    cohort->abilities[place] = 0;
     cohort->available++;
     return CN_OK;
 }
@@ -111,6 +118,21 @@ void cohort_leave(struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES])
     memmove(cohort->ids[place], cohort->ids[last], DEVICE_ID_BYTES);
     cohort->certificates[place] = cohort->certificates[last];
     cohort->marks[place] = cohort->marks[last];
+    cohort->abilities[place] = cohort->abilities[last];
+}
+
+void cohort_set_abilities(struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES],
+                          uint32_t abilities)
+{
+    uint32_t place = place_of(cohort, device);
+    if (place < cohort->count)
+        cohort->abilities[place] = abilities;
+}
+
+uint32_t cohort_abilities(const struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES])
+{
+    uint32_t place = place_of(cohort, device);
+    return place < cohort->count ? cohort->abilities[place] : 0;
 }
 
 bool cohort_has(const struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES])

@@ -47,6 +47,12 @@ void cohort_next_attempt(struct cohort *cohort);
 /* A new task: all may be asked again. */
 void cohort_next_task(struct cohort *cohort);
 
+/* What a device said it can do: HELLO_CAN_* of protocol/messages.h; none until told. Unknown
+ * devices are ignored, and can do nothing. */
+void cohort_set_abilities(struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES],
+                          uint32_t abilities);
+uint32_t cohort_abilities(const struct cohort *cohort, const uint8_t device[DEVICE_ID_BYTES]);
+
 /* Devices connected, and those of them that may be asked. */
 uint32_t cohort_count(const struct cohort *cohort);
 uint32_t cohort_available(const struct cohort *cohort);

@@ -9,7 +9,7 @@
 #include "crypto/hash.h"
 #include "crypto/pack.h"
 
-enum { ANSWERS_MAX = 2 };
+enum { ANSWERS_MAX = 3 };
 
 /* One phase: who is asked what, which answers count, how it is closed, what comes next. */
 struct stage {
@@ -53,7 +53,8 @@ static const struct stage stages[ROUND_PHASE_COUNT] = {
     [ROUND_SHARES] = {"shares", part_shares, ask_shares, {{MESSAGE_SHARES, round_on_shares}},
                       close_shares, ROUND_UPLOAD},
     [ROUND_UPLOAD] = {"upload", part_upload, ask_upload,
-                      {{MESSAGE_UPLOAD, round_on_upload}, {MESSAGE_CHUNK, round_on_chunk}},
+                      {{MESSAGE_UPLOAD, round_on_upload}, {MESSAGE_CHUNK, round_on_chunk},
+                       {MESSAGE_COMPLAINT, round_on_complaint}},
                       close_upload, ROUND_VOUCH},
     [ROUND_VOUCH]  = {"vouch", part_vouch, ask_vouch, {{MESSAGE_VOUCH, round_on_vouch}},
                       close_vouch, ROUND_REVEAL},
@@ -122,7 +123,9 @@ static bool seat_add(struct round *round)
     struct seat *seat = &round->seats[round->seat_count];
     memset(seat, 0, sizeof(*seat));
     certificate_device_id(seat->device, certificate);
-    if (seat_of(round, seat->device)) {
+    bool able = round->phase == ROUND_GATHER || round->options.secagg.prg != SECAGG_PRG_AES256CTR ||
+                (cohort_abilities(round->cohort, seat->device) & HELLO_CAN_AES);
+    if (!able || seat_of(round, seat->device)) {
         cohort_mark(round->cohort, seat->device, COHORT_PAUSED); /* asked once in this attempt */
         return false;
     }
@@ -180,7 +183,9 @@ enum cn_err round_new(struct round **out, const struct round_options *options,
     round->sum = calloc(options->secagg.dim, sizeof(*round->sum));
     enum cn_err err = round->seats && round->box && round->sum ? CN_OK : CN_E_NOMEM;
     if (err == CN_OK)
-        err = secagg_server_new(&round->server, &options->secagg, options->registrar);
+        err = options->unmasked
+                  ? round_unmasked_new(round)
+                  : secagg_server_new(&round->server, &options->secagg, options->registrar);
     if (err != CN_OK) {
         round_free(round);
         return err;
@@ -199,6 +204,7 @@ void round_free(struct round *round)
             cohort_mark(round->cohort, round->seats[i].device, COHORT_FREE);
     }
     secagg_server_free(round->server);
+    round_unmasked_free(round);
     free(round->seats);
     free(round->box);
     free(round->sum);
@@ -238,6 +244,8 @@ void round_fail(struct round *round, enum cn_err why, const char *reason, uint64
 static uint32_t needed(const struct round *round)
 {
     uint32_t cohort = round->options.secagg.cohort_min;
+    if (round->options.unmasked)
+        return cohort;
     uint32_t threshold = secagg_threshold_for(&round->options.secagg, round->roster);
     return round->roster && threshold > cohort ? threshold : cohort;
 }
@@ -262,6 +270,16 @@ static void fail_closing(struct round *round, enum cn_err err, bool late, uint64
     round_fail(round, err, reason, now_ms);
 }
 
+/* Without masks there are no shares to give, no list to sign and nothing to reveal. */
+static enum round_phase next_phase(const struct round *round)
+{
+    if (round->options.unmasked && round->phase == ROUND_TRAIN)
+        return ROUND_UPLOAD;
+    if (round->options.unmasked && round->phase == ROUND_UPLOAD)
+        return ROUND_OPEN;
+    return stages[round->phase].next;
+}
+
 static void close_phase(struct round *round, bool late, uint64_t now_ms)
 {
     enum cn_err err = stages[round->phase].close(round);
@@ -269,7 +287,7 @@ static void close_phase(struct round *round, bool late, uint64_t now_ms)
         fail_closing(round, err, late, now_ms);
         return;
     }
-    enter(round, stages[round->phase].next, now_ms);
+    enter(round, next_phase(round), now_ms);
 }
 
 /* True when nobody who takes part still owes an answer. Those that are away for longer than the
@@ -304,6 +322,8 @@ void round_tick(struct round *round, uint64_t now_ms)
 {
     if (round->phase == ROUND_GATHER)
         tick_gather(round, now_ms);
+    if (round->phase == ROUND_UPLOAD)
+        round_watch_uploads(round, now_ms);
     /* A phase whose answers are all there already is closed in the same tick. */
     while (stages[round->phase].ask) {
         bool late = now_ms >= round->deadline_ms;
@@ -315,6 +335,20 @@ void round_tick(struct round *round, uint64_t now_ms)
 
 /* ---- the phases: taking part, asking, closing ---- */
 
+/* AES where every device of the cohort, and this machine, have instructions for it: the choice goes
+ * out with the offer and is bound into keys, session and masks. */
+static enum cn_err choose_masks(struct round *round)
+{
+    if (!round->options.aes || round->options.unmasked)
+        return CN_OK;
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        if (!(cohort_abilities(round->cohort, round->seats[i].device) & HELLO_CAN_AES))
+            return CN_OK;
+    round->options.secagg.prg = SECAGG_PRG_AES256CTR;
+    secagg_server_free(round->server);
+    return secagg_server_new(&round->server, &round->options.secagg, round->options.registrar);
+}
+
 static enum cn_err close_gather(struct round *round)
 {
     while (round->seat_count < round->options.cohort_max && seat_add(round))
@@ -322,6 +356,7 @@ static enum cn_err close_gather(struct round *round)
     round->target = round->seat_count;
     if (round->target < round->options.secagg.cohort_min)
         return CN_E_COHORT;
+    CN_TRY(choose_masks(round));
     return round->calls.opening ? round->calls.opening(round->calls.ctx, round->target) : CN_OK;
 }
 
@@ -351,11 +386,25 @@ static void ask_train(struct round *round, struct seat *seat, uint64_t now_ms)
     offer->model_bytes = round->options.model_bytes;
     offer->rounds = round->options.rounds;
     offer->train_ms = left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+    offer->prg = round->options.secagg.prg;
     round_send(round, seat, &message);
+}
+
+/* From here on updates leave devices. */
+static enum cn_err begin_uploads(struct round *round)
+{
+    if (round->calls.uploading)
+        CN_TRY(round->calls.uploading(round->calls.ctx));
+    round->charged = true;
+    return CN_OK;
 }
 
 static enum cn_err close_train(struct round *round)
 {
+    if (round->options.unmasked) {
+        CN_TRY(round_unmasked_close_train(round));
+        return begin_uploads(round);
+    }
     CN_TRY(secagg_server_close_roster(round->server));
     round->roster = secagg_server_count(round->server);
     for (uint32_t i = 0; i < round->seat_count; i++) {
@@ -387,19 +436,22 @@ static void ask_shares(struct round *round, struct seat *seat, uint64_t now_ms)
 static enum cn_err close_shares(struct round *round)
 {
     CN_TRY(secagg_server_close_shares(round->server));
-    round->charged = true; /* from here on masked vectors may leave devices */
-    return CN_OK;
+    return begin_uploads(round);
 }
 
 static bool part_upload(const struct round *round, const struct seat *seat)
 {
-    (void)round;
-    return (seat->answered & ROUND_BIT(ROUND_SHARES)) != 0;
+    enum round_phase before = round->options.unmasked ? ROUND_TRAIN : ROUND_SHARES;
+    return (seat->answered & ROUND_BIT(before)) != 0;
 }
 
 static void ask_upload(struct round *round, struct seat *seat, uint64_t now_ms)
 {
-    (void)now_ms;
+    seat->stall_ms = now_ms;
+    if (round->options.unmasked) {
+        round_unmasked_ask(round, seat);
+        return;
+    }
     struct message message = {.type = MESSAGE_INBOX, .as.inbox = {.id = round->options.id}};
     struct message_inbox *inbox = &message.as.inbox;
     inbox->sealed = round->box;
@@ -412,6 +464,8 @@ static enum cn_err close_upload(struct round *round)
     for (uint32_t i = 0; i < round->seat_count; i++)
         transfer_in_clear(&round->seats[i].upload);
     round->uploads_held = 0;
+    if (round->options.unmasked)
+        return round_unmasked_close_upload(round);
     CN_TRY(secagg_server_close_masked(round->server));
     struct hash hash;
     hash_init(&hash, "cairn-survivors");
@@ -492,6 +546,8 @@ static const struct round_id *message_round(const struct message *message)
         return &message->as.shares.id;
     case MESSAGE_UPLOAD:
         return &message->as.upload.id;
+    case MESSAGE_COMPLAINT:
+        return &message->as.complaint.id;
     case MESSAGE_VOUCH:
         return &message->as.vouch.id;
     case MESSAGE_REVEAL:
@@ -593,7 +649,9 @@ void round_device_out(struct round *round, const uint8_t device[DEVICE_ID_BYTES]
 
 enum cn_err round_open(struct round *round)
 {
-    return round->phase == ROUND_OPEN ? secagg_server_open(round->server, round->sum) : CN_E_STATE;
+    if (round->phase != ROUND_OPEN)
+        return CN_E_STATE;
+    return round->options.unmasked ? CN_OK : secagg_server_open(round->server, round->sum);
 }
 
 void round_opened(struct round *round, enum cn_err outcome, uint64_t now_ms)
@@ -605,71 +663,4 @@ void round_opened(struct round *round, enum cn_err outcome, uint64_t now_ms)
     else
         round_fail(round, outcome, "the sum does not open: shares of devices contradict each other",
                    now_ms);
-}
-
-void round_outcome(struct round *round, const struct message_outcome *outcome)
-{
-    struct message message = {.type = MESSAGE_OUTCOME, .as.outcome = *outcome};
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        if (!round->seats[i].out)
-            round_send(round, &round->seats[i], &message);
-}
-
-enum round_phase round_phase(const struct round *round)
-{
-    return round->phase;
-}
-
-const uint32_t *round_sum(const struct round *round)
-{
-    return round->sum;
-}
-
-enum cn_err round_error(const struct round *round)
-{
-    return round->error;
-}
-
-const char *round_reason(const struct round *round)
-{
-    return round->reason;
-}
-
-void round_facts(const struct round *round, struct round_facts *facts)
-{
-    memset(facts, 0, sizeof(*facts));
-    facts->offered = round->seat_count;
-    facts->ready = round->ready;
-    facts->roster = round->roster;
-    facts->survivors = round->uploaded;
-    facts->charged = round->charged;
-    memcpy(facts->wait_ms, round->wait_ms, sizeof(facts->wait_ms));
-    memcpy(facts->binding, round->options.secagg.binding, HASH_BYTES);
-    memcpy(facts->roster_hash, round->roster_hash, HASH_BYTES);
-}
-
-bool round_has(const struct round *round, const uint8_t device[DEVICE_ID_BYTES])
-{
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        if (memcmp(round->seats[i].device, device, DEVICE_ID_BYTES) == 0)
-            return !round->seats[i].out;
-    return false;
-}
-
-void round_gathered(const struct round *round, uint32_t *available, uint32_t *needed)
-{
-    *available = cohort_available(round->cohort);
-    *needed = round->options.secagg.cohort_min;
-}
-
-void round_suspects(const struct round *round,
-                    void (*visit)(void *ctx, const uint8_t device[DEVICE_ID_BYTES]), void *ctx)
-{
-    const uint32_t *list = NULL;
-    uint32_t count = 0;
-    secagg_server_liars(round->server, &list, &count);
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        for (uint32_t k = 0; k < count; k++)
-            if (part_shares(round, &round->seats[i]) && round->seats[i].index == list[k])
-                visit(ctx, round->seats[i].device);
 }

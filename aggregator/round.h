@@ -56,7 +56,15 @@ struct round_options {
     uint64_t wait_ms[ROUND_PHASE_COUNT]; /* of GATHER (from cohort_min on) to REVEAL */
     uint64_t grace_ms;    /* for devices that are away, when the others are enough and done */
     uint64_t uploads_max; /* bytes of unfinished uploads held at a time; one always may */
+    uint64_t stall_ms; /* while others wait for room, an upload has to bring ROUND_STALL_BYTES (or
+                        * its rest) in so long; 0: 10 s */
+    bool aes;          /* masks by AES-256-CTR when everybody in the cohort can */
+    /* secure_aggregation.mode off: no masks, no shares; updates come sealed to a key of this round,
+     * which is signed by ledger_key (borrowed). */
+    bool unmasked;
+    const struct sign_key *ledger_key;
 };
+#define ROUND_STALL_BYTES ((uint64_t)16 * 1024)
 
 /* What a round tells its owner. All run inside calls of this file and must not free the round. */
 struct round_calls {
@@ -69,6 +77,12 @@ struct round_calls {
     void (*declined)(void *ctx, const uint8_t device[DEVICE_ID_BYTES], enum decline_code code,
                      const char *text);
     void *ctx;
+    /* Before the first INBOX or COLLECT: from here on updates leave devices, and the round is
+     * charged whatever becomes of it. An error fails the round. May be NULL, as the next. */
+    enum cn_err (*uploading)(void *ctx);
+    /* With options.unmasked: one device's update, [secagg.dim] modulo 2^bits; for strategies that
+     * must see it. Valid during the call. */
+    void (*update)(void *ctx, const uint8_t device[DEVICE_ID_BYTES], const uint32_t *vector);
 };
 
 struct round;
@@ -123,6 +137,13 @@ const uint32_t *round_sum(const struct round *round);
 enum cn_err round_error(const struct round *round);
 const char *round_reason(const struct round *round);
 
+/* Alike, with words of their own for each survivor: fill is called with a copy of outcome, the
+ * device and the address of its upload. */
+typedef void (*round_fill)(void *ctx, const uint8_t device[DEVICE_ID_BYTES],
+                           const uint8_t upload[HASH_BYTES], struct message_outcome *outcome);
+void round_outcome_each(struct round *round, const struct message_outcome *outcome, round_fill fill,
+                        void *ctx);
+
 /* Numbers about a round, for logs, ledger and metrics. */
 struct round_facts {
     uint32_t offered;   /* devices asked, all together */
@@ -130,6 +151,8 @@ struct round_facts {
     uint32_t roster;    /* devices in the roster; 0 before it is closed */
     uint32_t survivors; /* masked vectors in the sum; before that those that arrived so far */
     bool charged;       /* a masked vector may have left a device: the round is paid for */
+    uint8_t prg;        /* enum secagg_prg of the masks */
+    bool unmasked;      /* secure_aggregation.mode off */
     uint64_t wait_ms[ROUND_PHASE_COUNT]; /* time spent in each phase so far */
     uint8_t binding[HASH_BYTES];
     uint8_t roster_hash[HASH_BYTES]; /* of the survivors' device ids; zeros before they stand */
@@ -145,5 +168,11 @@ void round_gathered(const struct round *round, uint32_t *available, uint32_t *ne
 /* Devices whose shares were proven wrong when the sum was opened: calls visit with each. */
 void round_suspects(const struct round *round,
                     void (*visit)(void *ctx, const uint8_t device[DEVICE_ID_BYTES]), void *ctx);
+
+/* Devices that say that the shares of another one do not open: one of the two lies. */
+void round_complaints(const struct round *round,
+                      void (*visit)(void *ctx, const uint8_t by[DEVICE_ID_BYTES],
+                                    const uint8_t of[DEVICE_ID_BYTES]),
+                      void *ctx);
 
 #endif

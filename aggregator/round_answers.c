@@ -5,6 +5,8 @@
 
 #include "crypto/pack.h"
 
+enum { STALL_MS = 10000 };
+
 /* Repeats are what a device sends after a broken connection. */
 static enum cn_err counted(struct round *round, struct seat *seat, enum cn_err err)
 {
@@ -40,6 +42,8 @@ enum cn_err round_on_ready(struct round *round, struct seat *seat, const struct 
 {
     if (seat->answered & ROUND_BIT(ROUND_TRAIN))
         return CN_OK;
+    if (round->options.unmasked)
+        return counted(round, seat, round_unmasked_ready(round, seat, &message->as.ready.keys));
     struct secagg_member member = {.certificate = seat->certificate,
                                    .keys = message->as.ready.keys};
     enum cn_err err = counted(round, seat, secagg_server_keys(round->server, &member));
@@ -67,10 +71,14 @@ static enum cn_err upload_begin(struct round *round, struct seat *seat)
 {
     uint64_t held = round->uploads_held;
     seat->queued = held > 0 && held + round->upload_bytes > round->options.uploads_max;
-    if (seat->queued)
+    if (seat->queued) {
+        round->queue = true;
         return CN_OK;
+    }
     CN_TRY(transfer_in_start(&seat->upload, seat->claim, round->upload_bytes, round->upload_bytes));
     round->uploads_held += round->upload_bytes;
+    seat->stall_at = 0;
+    seat->stall_ms = 0; /* the next look begins the count */
     send_resume(round, seat, 0);
     return CN_OK;
 }
@@ -124,13 +132,66 @@ enum cn_err round_on_chunk(struct round *round, struct seat *seat, const struct 
     CN_TRY(transfer_in_chunk(&seat->upload, &message->as.chunk, &done));
     if (!done)
         return CN_OK;
-    enum cn_err err = secagg_server_masked(round->server, seat->index, seat->upload.bytes,
-                                           (size_t)seat->upload.len);
+    enum cn_err err = round->options.unmasked
+                          ? round_unmasked_take(round, seat)
+                          : secagg_server_masked(round->server, seat->index, seat->upload.bytes,
+                                                 (size_t)seat->upload.len);
     CN_TRY(counted(round, seat, err));
     round->uploaded++;
     send_resume(round, seat, round->upload_bytes);
     round_upload_drop(round, seat);
     return CN_OK;
+}
+
+/* A complaint can put devices out, the one that complains too: their vectors are not awaited. */
+enum cn_err round_on_complaint(struct round *round, struct seat *seat,
+                               const struct message *message)
+{
+    const struct message_complaint *complaint = &message->as.complaint;
+    if (round->options.unmasked)
+        return CN_E_UNEXPECTED;
+    if (seat->answered & ROUND_BIT(ROUND_UPLOAD))
+        return CN_OK; /* a repeat: it came before the vector */
+    enum cn_err err =
+        secagg_server_complain(round->server, seat->index, complaint->indices, complaint->count);
+    if (err != CN_OK)
+        return err == CN_E_REPLAY ? CN_OK : err;
+    for (uint32_t i = 0; i < round->seat_count; i++) {
+        struct seat *other = &round->seats[i];
+        bool waits = !other->out && (other->asked & ROUND_BIT(ROUND_UPLOAD)) &&
+                     !(other->answered & ROUND_BIT(ROUND_UPLOAD));
+        if (!waits || secagg_server_expects(round->server, other->index))
+            continue;
+        other->out = true;
+        round_upload_drop(round, other);
+        cohort_mark(round->cohort, other->device, COHORT_PAUSED);
+    }
+    return CN_OK;
+}
+
+/* An upload that brings nothing keeps its room for as long as nobody needs it. */
+static bool stalls(const struct round *round, struct seat *seat, uint64_t now_ms)
+{
+    uint64_t patience = round->options.stall_ms ? round->options.stall_ms : STALL_MS;
+    if (seat->stall_ms == 0 || seat->upload.at >= seat->stall_at + ROUND_STALL_BYTES) {
+        seat->stall_at = seat->upload.at;
+        seat->stall_ms = now_ms;
+    }
+    return now_ms >= seat->stall_ms + patience;
+}
+
+void round_watch_uploads(struct round *round, uint64_t now_ms)
+{
+    if (!round->queue)
+        return;
+    for (uint32_t i = 0; i < round->seat_count; i++) {
+        struct seat *seat = &round->seats[i];
+        if (seat->upload.bytes && !seat->out && stalls(round, seat, now_ms))
+            round_device_out(round, seat->device, now_ms);
+    }
+    round->queue = false;
+    for (uint32_t i = 0; i < round->seat_count; i++)
+        round->queue |= round->seats[i].queued && !round->seats[i].out;
 }
 
 enum cn_err round_on_vouch(struct round *round, struct seat *seat, const struct message *message)

@@ -4,6 +4,7 @@
 #define CAIRN_AGGREGATOR_ROUND_INTERNAL_H
 
 #include "aggregator/round.h"
+#include "crypto/direct.h"
 #include "protocol/transfer.h"
 
 #define ROUND_BIT(phase) ((uint16_t)(1u << (phase)))
@@ -21,7 +22,10 @@ struct seat {
     bool claimed;      /* it announced an upload: */
     bool queued;       /* which waits for others to finish */
     uint8_t claim[HASH_BYTES];
-    struct transfer_in upload; /* bytes NULL: not begun */
+    struct transfer_in upload;     /* bytes NULL: not begun */
+    uint64_t stall_at;             /* bytes that were there ... */
+    uint64_t stall_ms;             /* ... then */
+    uint8_t key[SECAGG_KEY_BYTES]; /* unmasked: the device's, of this round */
 };
 
 struct round {
@@ -29,7 +33,10 @@ struct round {
     struct round_calls calls;
     struct cohort *cohort;
     const struct cn_random *random;
-    struct secagg_server *server;
+    struct secagg_server *server; /* NULL when unmasked, as is the next when not */
+    struct direct_key *direct;
+    uint8_t *opened;  /* unmasked: [upload_bytes - DIRECT_OVERHEAD] of one update */
+    uint32_t *vector; /* unmasked: [dim] alike, when somebody looks at it */
     enum round_phase phase;
     uint64_t entered_ms;  /* when the phase began */
     uint64_t deadline_ms; /* UINT64_MAX: none yet */
@@ -44,6 +51,7 @@ struct round {
     uint64_t uploads_held;     /* bytes reserved for unfinished uploads */
     struct secagg_sealed *box; /* [seats_max] scratch for one inbox */
     uint32_t *sum;             /* [dim] */
+    bool queue;                /* somebody waits for room to upload */
     uint64_t wait_ms[ROUND_PHASE_COUNT];
     uint8_t roster_hash[HASH_BYTES];
     enum cn_err error;
@@ -59,6 +67,22 @@ enum cn_err round_on_upload(struct round *round, struct seat *seat, const struct
 enum cn_err round_on_chunk(struct round *round, struct seat *seat, const struct message *message);
 enum cn_err round_on_vouch(struct round *round, struct seat *seat, const struct message *message);
 enum cn_err round_on_reveal(struct round *round, struct seat *seat, const struct message *message);
+
+enum cn_err round_on_complaint(struct round *round, struct seat *seat,
+                               const struct message *message);
+
+/* round_unmasked.c: the steps of a round without masks. */
+enum cn_err round_unmasked_new(struct round *round);
+void round_unmasked_free(struct round *round);
+enum cn_err round_unmasked_ready(struct round *round, struct seat *seat,
+                                 const struct secagg_keys *keys);
+enum cn_err round_unmasked_close_train(struct round *round);
+void round_unmasked_ask(struct round *round, struct seat *seat);
+enum cn_err round_unmasked_take(struct round *round, struct seat *seat);
+enum cn_err round_unmasked_close_upload(struct round *round);
+
+/* Drops uploads that hold room for which others wait, and bring nothing. */
+void round_watch_uploads(struct round *round, uint64_t now_ms);
 
 /* Gives up a seat's unfinished upload and lets the next queued one begin. */
 void round_upload_drop(struct round *round, struct seat *seat);
