@@ -9,11 +9,34 @@ uint32_t task_counters(const struct task *task)
     return task->privacy.unit == TASK_UNIT_NONE ? TASK_COUNTER_COUNT : 1;
 }
 
+static enum cn_err plan_noised(struct encode_plan *plan, const struct task *task,
+                               struct cn_diag *diag)
+{
+    const struct task_privacy *privacy = &task->privacy;
+    bool shared = privacy->placement == TASK_PLACEMENT_DISTRIBUTED;
+    struct distributed_wish wish = {.noise_multiplier = privacy->noise_multiplier,
+                                    .honest_min = shared ? privacy->honest_min : 1,
+                                    .cohort_max = task->rounds.cohort_max,
+                                    .rider = task_rider(task)};
+
+    return encode_plan_noised(plan, (uint32_t)task->params, task_counters(task), &wish, diag);
+}
+
+static enum cn_err plan_plain(struct encode_plan *plan, const struct task *task,
+                              struct cn_diag *diag)
+{
+    double rider = task_rider(task);
+
+    CN_TRY(encode_plan_make(plan, (uint32_t)task->params, task_counters(task),
+                            task->secure_aggregation.update_range, task->rounds.cohort_max, diag));
+    return rider > 0 ? encode_plan_rider(plan, rider) : CN_OK;
+}
+
 enum cn_err task_encode_plan(struct encode_plan *plan, const struct task *task,
                              struct cn_diag *diag)
 {
-    CN_TRY(encode_plan_make(plan, (uint32_t)task->params, task_counters(task),
-                            task->secure_aggregation.update_range, task->rounds.cohort_max, diag));
+    CN_TRY(task_noise_on_devices(task) ? plan_noised(plan, task, diag)
+                                       : plan_plain(plan, task, diag));
     if (task_counters(task) == 1 || (encode_counter_max(plan) >= TALLY_LOSS_MILLI_MAX &&
                                      encode_counter_max(plan) >= task->training.examples_max))
         return CN_OK;

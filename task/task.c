@@ -14,11 +14,6 @@
 
 #define TASK_ID_LABEL "cairn-task-id"
 
-const char *task_unit_text(enum task_unit unit)
-{
-    return unit == TASK_UNIT_EXAMPLE ? "example" : "none";
-}
-
 static void default_u32(uint32_t *value, uint32_t fallback)
 {
     *value = *value ? *value : fallback;
@@ -50,6 +45,7 @@ static void fill_defaults(struct task *task)
     default_u32(&rounds->survivors_s, TASK_PHASE_DEFAULT_S);
     default_u32(&rounds->reveal_s, TASK_PHASE_DEFAULT_S);
     default_real(&task->strategy.learning_rate, 1);
+    task_privacy_defaults(task);
 }
 
 /* Copies the layers and notes where each stands, for diagnostics. input may have one number (the
@@ -167,34 +163,6 @@ void task_make_id(uint8_t id[TASK_ID_BYTES], const uint8_t hash[HASH_BYTES],
     memcpy(id, full, TASK_ID_BYTES);
 }
 
-bool task_round_event(const struct task *task, struct accountant_event *event)
-{
-    *event = (struct accountant_event){0};
-    if (task->privacy.unit == TASK_UNIT_NONE)
-        return false;
-    *event = (struct accountant_event){
-        .kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
-        .noise_multiplier = task->privacy.noise_multiplier,
-        .sampling_rate = task->training.sampling_rate,
-        .steps = task->training.steps,
-    };
-    return true;
-}
-
-enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsilon)
-{
-    struct accountant_event event;
-    struct accountant accountant;
-
-    *epsilon = 0;
-    if (!task_round_event(task, &event) || rounds == 0)
-        return CN_OK;
-    event.steps *= rounds;
-    accountant_init(&accountant);
-    CN_TRY(accountant_add(&accountant, &event));
-    return accountant_epsilon(&accountant, task->privacy.delta, epsilon, NULL);
-}
-
 /* A share of a thousand, rounded up: more is asked of the graph, never less. */
 static uint16_t permille(double share)
 {
@@ -274,7 +242,7 @@ void task_train_options(struct train_options *options, const struct task *task)
         .epochs = training->epochs,
         .steps = training->steps,
         .sampling_rate = training->sampling_rate,
-        .clip_norm = task->privacy.clip_norm,
+        .clip_norm = private ? task->privacy.clip_norm : 0,
         .expected_batch = private ? training->batch : 0,
     };
 }

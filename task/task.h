@@ -23,6 +23,7 @@
 #include "nn/model.h"
 #include "nn/train.h"
 #include "privacy/accountant.h"
+#include "privacy/adaptive.h"
 #include "privacy/correlated.h"
 #include "privacy/encode.h"
 
@@ -168,12 +169,12 @@ void task_free(struct task *task);
 void task_make_id(uint8_t id[TASK_ID_BYTES], const uint8_t hash[HASH_BYTES],
                   const uint8_t nonce[TASK_NONCE_BYTES]);
 
-/* What the privacy accountant has to count for one device and one round. False, and *event zeroed,
- * for unit none. */
+/* What the privacy accountant has to count for one device and one round in which it takes part.
+ * False, and *event zeroed, for unit none. */
 bool task_round_event(const struct task *task, struct accountant_event *event);
 
-/* The epsilon of one device after `rounds` rounds, at privacy.delta, for example-level add/remove
- * neighbours, by RDP. 0 for unit none. */
+/* The epsilon of one device after `rounds` rounds, at privacy.delta, by RDP; neighbours by adding
+ * or removing one example, or (unit user) one device's contributions. 0 for unit none. */
 enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsilon);
 
 /* Fills what one round's secure aggregation is built from, but the binding and the choice of masks:
@@ -197,6 +198,23 @@ enum cn_err task_data_load(struct dataset *set, const struct task *task,
  * example it must set noise and noise_ctx. */
 void task_train_options(struct train_options *options, const struct task *task);
 
-const char *task_unit_text(enum task_unit unit); /* "example", "none" */
+const char *task_unit_text(enum task_unit unit);                /* "example", "user", "none" */
+const char *task_placement_text(enum task_placement placement); /* "local", ..; "" for UNSAID */
+
+/* The weight of the count that adaptive clipping lets travel, in clip norms; 0: none does. */
+double task_rider(const struct task *task);
+
+/* How the clip of the next round follows; quantile 0: it does not. */
+struct adaptive task_adaptive(const struct task *task);
+
+/* Whether the vectors that devices send carry the noise themselves (unit user). */
+bool task_noise_on_devices(const struct task *task);
+
+/* The noise that the aggregator correlates over rounds; kind CORRELATED_NONE: it does not. Searches
+ * the factor, which takes up to some seconds. CN_E_NOMEM. */
+enum cn_err task_correlated_plan(struct correlated_plan *plan, const struct task *task);
+
+/* The first round in which a device may take part again after round last. */
+uint32_t task_next_round(const struct task *task, uint32_t last);
 
 #endif

@@ -10,15 +10,7 @@
 #include "task/tally.h"
 #include "task/task_internal.h"
 
-/* The text under check, for places. */
-struct check {
-    const struct task *task;
-    const char *place;
-    struct cn_diag *diag;
-};
-
-__attribute__((format(printf, 3, 4))) static enum cn_err
-refuse(const struct check *check, const char *path, const char *format, ...)
+enum cn_err task_refuse(const struct task_check *check, const char *path, const char *format, ...)
 {
     char words[CN_DIAG_TEXT_MAX];
     va_list args;
@@ -30,41 +22,43 @@ refuse(const struct check *check, const char *path, const char *format, ...)
                             "%s", words);
 }
 
-static enum cn_err refuse_hint(const struct check *check, const char *path, const char *text,
-                               const char *hint)
+enum cn_err task_refuse_hint(const struct task_check *check, const char *path, const char *text,
+                             const char *hint)
 {
-    enum cn_err err = refuse(check, path, "%s", text);
+    enum cn_err err = task_refuse(check, path, "%s", text);
 
     cn_diag_hint(check->diag, "%s", hint);
     return err;
 }
 
-static enum cn_err check_data(const struct check *check, const struct task_raw *raw)
+static enum cn_err check_data(const struct task_check *check, const struct task_raw *raw)
 {
     const struct task_data *data = &check->task->data;
     const struct model_spec *model = &check->task->model;
 
     if (!cn_text_is_name(raw->task, TASK_NAME_MAX))
-        return refuse(check, "task", "'task' is a name of letters, digits, '-', '_' and '.'");
+        return task_refuse(check, "task", "'task' is a name of letters, digits, '-', '_' and '.'");
     if (raw->model.input_count == 2)
-        return refuse_hint(check, "model.input", "'model.input' has 2 numbers",
-                           "[channels, height, width] for images, [columns] for tables");
+        return task_refuse_hint(check, "model.input", "'model.input' has 2 numbers",
+                                "[channels, height, width] for images, [columns] for tables");
     if (data->label_count && data->label_count != data->classes)
-        return refuse(check, "data.labels", "'data.labels' names %u classes, 'data.classes' is %u",
-                      data->label_count, data->classes);
+        return task_refuse(check, "data.labels",
+                           "'data.labels' names %u classes, 'data.classes' is %u",
+                           data->label_count, data->classes);
     if (data->column_count &&
         (model->channels != 1 || model->height != 1 || model->width != data->column_count))
-        return refuse(check, "data.columns",
-                      "'data.columns' names %u columns, 'model.input' is %u x %u x %u",
-                      data->column_count, model->channels, model->height, model->width);
+        return task_refuse(check, "data.columns",
+                           "'data.columns' names %u columns, 'model.input' is %u x %u x %u",
+                           data->column_count, model->channels, model->height, model->width);
     for (uint32_t i = 1; i < data->label_count; i++)
         for (uint32_t j = 0; j < i; j++)
             if (strcmp(data->labels[i], data->labels[j]) == 0)
-                return refuse(check, "data.labels", "labels %u and %u are the same", j + 1, i + 1);
+                return task_refuse(check, "data.labels", "labels %u and %u are the same", j + 1,
+                                   i + 1);
     return CN_OK;
 }
 
-static enum cn_err check_training(const struct check *check)
+static enum cn_err check_training(const struct task_check *check)
 {
     const struct task_training *training = &check->task->training;
 
@@ -74,85 +68,42 @@ static enum cn_err check_training(const struct check *check)
     optimiser.learning_rate = training->learning_rate;
     optimiser.momentum = training->momentum;
     if (optimiser_check(&optimiser, &fault) != CN_OK)
-        return refuse(check, "training", "%s", fault.text);
+        return task_refuse(check, "training", "%s", fault.text);
     if (training->steps && training->epochs)
-        return refuse(check, "training.epochs", "'steps' and 'epochs' exclude each other");
+        return task_refuse(check, "training.epochs", "'steps' and 'epochs' exclude each other");
     if (!training->steps && !training->epochs)
-        return refuse_hint(check, "training", "how long to train is missing",
-                           "give either 'steps' or 'epochs'");
+        return task_refuse_hint(check, "training", "how long to train is missing",
+                                "give either 'steps' or 'epochs'");
     if (training->weighting == TASK_WEIGHTING_EXAMPLES && !training->examples_max)
-        return refuse_hint(check, "training.weighting",
-                           "weighting by examples needs 'examples_max'",
-                           "the number of examples from which on devices count the same");
+        return task_refuse_hint(check, "training.weighting",
+                                "weighting by examples needs 'examples_max'",
+                                "the number of examples from which on devices count the same");
     if (training->weighting != TASK_WEIGHTING_EXAMPLES && training->examples_max)
-        return refuse(check, "training.examples_max",
-                      "'examples_max' is for 'weighting: examples' only");
-    return CN_OK;
-}
-
-static enum cn_err check_private(const struct check *check)
-{
-    const struct task_training *training = &check->task->training;
-    const struct task_privacy *privacy = &check->task->privacy;
-
-    if (privacy->clip_norm == 0)
-        return refuse(check, "privacy", "unit example needs 'clip_norm'");
-    if (privacy->noise_multiplier == 0)
-        return refuse(check, "privacy", "unit example needs 'noise_multiplier'");
-    if (privacy->delta == 0)
-        return refuse(check, "privacy", "unit example needs 'delta'");
-    if (training->sampling_rate == 0)
-        return refuse_hint(check, "training",
-                           "'sampling_rate' is missing, which privacy for examples needs",
-                           "Poisson batches are what the accountant counts; e.g. batch / examples");
-    if (!training->steps)
-        return refuse_hint(check, "training.epochs", "privacy for examples counts steps",
-                           "give 'steps' in place of 'epochs'");
-    if (training->weighting == TASK_WEIGHTING_EXAMPLES)
-        return refuse_hint(check, "training.weighting",
-                           "a device's number of examples would be revealed",
-                           "privacy for examples goes with 'weighting: equal'");
-    return CN_OK;
-}
-
-/* Settings that promise something must not stand where they do nothing. */
-static enum cn_err check_not_private(const struct check *check)
-{
-    const struct task_privacy *privacy = &check->task->privacy;
-    static const char *const hint = "remove it, or set 'privacy.unit: example'";
-
-    if (privacy->clip_norm != 0)
-        return refuse_hint(check, "privacy.clip_norm", "'clip_norm' needs a unit", hint);
-    if (privacy->noise_multiplier != 0)
-        return refuse_hint(check, "privacy.noise_multiplier", "'noise_multiplier' needs a unit",
-                           hint);
-    if (privacy->delta != 0)
-        return refuse_hint(check, "privacy.delta", "'delta' needs a unit", hint);
-    if (privacy->epsilon_max != 0)
-        return refuse_hint(check, "privacy.epsilon_max", "'epsilon_max' needs a unit", hint);
-    if (check->task->training.sampling_rate != 0)
-        return refuse_hint(check, "training.sampling_rate", "'sampling_rate' needs privacy", hint);
+        return task_refuse(check, "training.examples_max",
+                           "'examples_max' is for 'weighting: examples' only");
     return CN_OK;
 }
 
 /* Keys of secure aggregation that stand where there is none promise what nobody keeps. */
-static enum cn_err check_mode_off(const struct check *check, const struct task_secagg *raw)
+static enum cn_err check_mode_off(const struct task_check *check, const struct task_secagg *raw)
 {
     static const char *const hint = "remove it, or set 'mode: on'";
 
     if (raw->threshold)
-        return refuse_hint(check, "secure_aggregation.threshold", "'threshold' needs 'mode: on'",
-                           hint);
+        return task_refuse_hint(check, "secure_aggregation.threshold",
+                                "'threshold' needs 'mode: on'", hint);
     if (raw->corrupt != 0)
-        return refuse_hint(check, "secure_aggregation.corrupt", "'corrupt' needs 'mode: on'", hint);
+        return task_refuse_hint(check, "secure_aggregation.corrupt", "'corrupt' needs 'mode: on'",
+                                hint);
     if (raw->dropout != 0)
-        return refuse_hint(check, "secure_aggregation.dropout", "'dropout' needs 'mode: on'", hint);
+        return task_refuse_hint(check, "secure_aggregation.dropout", "'dropout' needs 'mode: on'",
+                                hint);
     return CN_OK;
 }
 
 /* What a file asks of the graph must be possible in its largest cohort; a complete graph bears what
  * is not asked for in words. */
-static enum cn_err check_graph(const struct check *check, const struct task_secagg *raw)
+static enum cn_err check_graph(const struct task_check *check, const struct task_secagg *raw)
 {
     const struct task_secagg *secagg = &check->task->secure_aggregation;
     struct graph_demand demand = {
@@ -168,48 +119,47 @@ static enum cn_err check_graph(const struct check *check, const struct task_seca
     enum cn_err err = said ? graph_plan_make(&plan, &demand, &fault) : CN_OK;
 
     if (err == CN_E_THRESHOLD)
-        return refuse_hint(check, "secure_aggregation", fault.text, fault.hint);
+        return task_refuse_hint(check, "secure_aggregation", fault.text, fault.hint);
     return err;
 }
 
-static enum cn_err check_secagg(const struct check *check, const struct task_raw *raw)
+static enum cn_err check_secagg(const struct task_check *check, const struct task_raw *raw)
 {
     return check->task->secure_aggregation.mode == TASK_MODE_OFF
                ? check_mode_off(check, &raw->secure_aggregation)
                : check_graph(check, &raw->secure_aggregation);
 }
 
-static enum cn_err check_rounds(const struct check *check)
+static enum cn_err check_rounds(const struct task_check *check)
 {
     const struct task_rounds *rounds = &check->task->rounds;
 
     if (rounds->cohort_min > rounds->cohort_max)
-        return refuse(check, "rounds.cohort_min", "'cohort_min' %u is above 'cohort_max' %u",
-                      rounds->cohort_min, rounds->cohort_max);
+        return task_refuse(check, "rounds.cohort_min", "'cohort_min' %u is above 'cohort_max' %u",
+                           rounds->cohort_min, rounds->cohort_max);
     if (check->task->secure_aggregation.threshold > rounds->cohort_min)
-        return refuse(check, "secure_aggregation.threshold",
-                      "'threshold' %u is above 'rounds.cohort_min' %u: a smallest round could "
-                      "never be opened",
-                      check->task->secure_aggregation.threshold, rounds->cohort_min);
+        return task_refuse(check, "secure_aggregation.threshold",
+                           "'threshold' %u is above 'rounds.cohort_min' %u: a smallest round could "
+                           "never be opened",
+                           check->task->secure_aggregation.threshold, rounds->cohort_min);
     return CN_OK;
 }
 
 enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,
                                 const char *place, struct cn_diag *diag)
 {
-    struct check check = {task, place, diag};
+    struct task_check check = {task, place, diag};
 
     CN_TRY(check_data(&check, raw));
     CN_TRY(check_training(&check));
-    CN_TRY(task->privacy.unit == TASK_UNIT_EXAMPLE ? check_private(&check)
-                                                   : check_not_private(&check));
+    CN_TRY(task_check_privacy(&check, raw));
     CN_TRY(check_rounds(&check));
     return check_secagg(&check, raw);
 }
 
 enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag)
 {
-    struct check check = {task, place, diag};
+    struct task_check check = {task, place, diag};
     struct cn_diag fault = {0};
     struct encode_plan plan;
     struct model *model;
@@ -219,24 +169,25 @@ enum cn_err task_check_model(struct task *task, const char *place, struct cn_dia
         if (fault.line)
             cn_diag_set(diag, place, fault.line, fault.column, "%s", fault.text);
         else if (fault.text[0])
-            CN_IGNORE(refuse(&check, "model.layers", "%s", fault.text));
+            CN_IGNORE(task_refuse(&check, "model.layers", "%s", fault.text));
         cn_diag_hint(diag, "%s", fault.hint);
         return err == CN_E_SHAPE ? CN_E_CONFIG : err;
     }
     task->params = model_params(model);
     if (model_outputs(model) != task->data.classes)
-        err = refuse(&check, "model.layers", "the last layer has %u outputs, 'data.classes' is %u",
-                     model_outputs(model), task->data.classes);
+        err = task_refuse(&check, "model.layers",
+                          "the last layer has %u outputs, 'data.classes' is %u",
+                          model_outputs(model), task->data.classes);
     else if (task->params > TASK_PARAMS_MAX)
-        err = refuse(&check, "model.layers", "%zu parameters, at most %zu", task->params,
-                     TASK_PARAMS_MAX);
+        err = task_refuse(&check, "model.layers", "%zu parameters, at most %zu", task->params,
+                          TASK_PARAMS_MAX);
     model_free(model);
     if (err != CN_OK)
         return err;
     memset(&fault, 0, sizeof fault);
     err = task_encode_plan(&plan, task, &fault);
     if (err == CN_E_CONFIG)
-        CN_IGNORE(refuse(&check, "secure_aggregation", "%s", fault.text));
+        CN_IGNORE(task_refuse(&check, "secure_aggregation", "%s", fault.text));
     return err;
 }
 
@@ -276,15 +227,15 @@ static void suggest(const struct task *task, struct cn_diag *diag)
 
 enum cn_err task_check_budget(struct task *task, const char *place, struct cn_diag *diag)
 {
-    struct check check = {task, place, diag};
+    struct task_check check = {task, place, diag};
     const struct task_privacy *privacy = &task->privacy;
 
     CN_TRY(task_epsilon(task, task->rounds.count, &task->epsilon));
     if (privacy->epsilon_max == 0 || task->epsilon <= privacy->epsilon_max)
         return CN_OK;
-    CN_IGNORE(refuse(&check, "privacy.epsilon_max",
-                     "%u rounds cost epsilon %.3f at delta %g, 'epsilon_max' is %g",
-                     task->rounds.count, task->epsilon, privacy->delta, privacy->epsilon_max));
+    CN_IGNORE(task_refuse(&check, "privacy.epsilon_max",
+                          "%u rounds cost epsilon %.3f at delta %g, 'epsilon_max' is %g",
+                          task->rounds.count, task->epsilon, privacy->delta, privacy->epsilon_max));
     suggest(task, diag);
     return CN_E_BUDGET;
 }

@@ -42,6 +42,27 @@ extern const struct cyaml_schema_value task_schema;
 extern const struct cn_config_range task_ranges[];
 extern const size_t task_range_count;
 
+#define TASK_CLIP_RATE_DEFAULT 0.2
+
+/* The text under check, for places. */
+struct task_check {
+    const struct task *task;
+    const char *place;
+    struct cn_diag *diag;
+};
+
+/* Says what is wrong at path and, if hint is not NULL, what to do. CN_E_CONFIG. */
+__attribute__((format(printf, 3, 4))) enum cn_err
+task_refuse(const struct task_check *check, const char *path, const char *format, ...);
+enum cn_err task_refuse_hint(const struct task_check *check, const char *path, const char *text,
+                             const char *hint);
+
+/* Fills privacy's keys that were left out. */
+void task_privacy_defaults(struct task *task);
+
+/* Checks the privacy keys among themselves and with training; raw is the file's. */
+enum cn_err task_check_privacy(const struct task_check *check, const struct task_raw *raw);
+
 /* Checks what goes beyond types and ranges; task is filled from raw but for params, epsilon and
  * hash. place is the text's name. */
 enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,

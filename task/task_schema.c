@@ -45,7 +45,16 @@ static const cyaml_strval_t weightings[] = {
     {"equal", TASK_WEIGHTING_EQUAL},
     {"examples", TASK_WEIGHTING_EXAMPLES},
 };
-static const cyaml_strval_t units[] = {{"example", TASK_UNIT_EXAMPLE}, {"none", TASK_UNIT_NONE}};
+static const cyaml_strval_t units[] = {
+    {"example", TASK_UNIT_EXAMPLE}, {"user", TASK_UNIT_USER}, {"none", TASK_UNIT_NONE},
+};
+static const cyaml_strval_t placements[] = {
+    {"local", TASK_PLACEMENT_LOCAL}, {"central", TASK_PLACEMENT_CENTRAL},
+    {"distributed", TASK_PLACEMENT_DISTRIBUTED},
+};
+static const cyaml_strval_t correlations[] = {
+    {"tree", CORRELATED_TREE}, {"banded", CORRELATED_BANDED},
+};
 static const cyaml_strval_t modes[] = {{"on", TASK_MODE_ON}, {"off", TASK_MODE_OFF}};
 static const cyaml_strval_t adversaries[] = {
     {"malicious", TASK_ADVERSARY_MALICIOUS}, {"curious", TASK_ADVERSARY_CURIOUS},
@@ -141,6 +150,15 @@ static const cyaml_schema_field_t training_fields[] = {
 };
 static const cyaml_schema_field_t privacy_fields[] = {
     CYAML_FIELD_ENUM("unit", MUST, struct task_privacy, unit, units, CN_COUNT(units)),
+    CYAML_FIELD_ENUM("placement", MAY, struct task_privacy, placement,
+                     placements, CN_COUNT(placements)),
+    CYAML_FIELD_UINT("honest_min", MAY, struct task_privacy, honest_min),
+    CYAML_FIELD_FLOAT("clip_quantile", MAY, struct task_privacy, clip_quantile),
+    CYAML_FIELD_FLOAT("clip_rate", MAY, struct task_privacy, clip_rate),
+    CYAML_FIELD_FLOAT("clip_count_noise", MAY, struct task_privacy, clip_count_noise),
+    CYAML_FIELD_ENUM("correlation", MAY, struct task_privacy, correlation,
+                     correlations, CN_COUNT(correlations)),
+    CYAML_FIELD_UINT("correlation_rounds", MAY, struct task_privacy, correlation_rounds),
     CYAML_FIELD_FLOAT("clip_norm", MAY, struct task_privacy, clip_norm),
     CYAML_FIELD_FLOAT("noise_multiplier", MAY, struct task_privacy, noise_multiplier),
     CYAML_FIELD_FLOAT("delta", MAY, struct task_privacy, delta),
@@ -149,7 +167,7 @@ static const cyaml_schema_field_t privacy_fields[] = {
 };
 static const cyaml_schema_field_t secagg_fields[] = {
     CYAML_FIELD_ENUM("mode", MAY, struct task_secagg, mode, modes, CN_COUNT(modes)),
-    CYAML_FIELD_FLOAT("update_range", MUST, struct task_secagg, update_range),
+    CYAML_FIELD_FLOAT("update_range", MAY, struct task_secagg, update_range),
     CYAML_FIELD_UINT("threshold", MAY, struct task_secagg, threshold),
     CYAML_FIELD_FLOAT("corrupt", MAY, struct task_secagg, corrupt),
     CYAML_FIELD_FLOAT("dropout", MAY, struct task_secagg, dropout),
@@ -182,7 +200,7 @@ static const cyaml_schema_field_t task_fields[] = {
     CYAML_FIELD_MAPPING("data", MUST, struct task_raw, data, data_fields),
     CYAML_FIELD_MAPPING("training", MUST, struct task_raw, training, training_fields),
     CYAML_FIELD_MAPPING("privacy", MUST, struct task_raw, privacy, privacy_fields),
-    CYAML_FIELD_MAPPING("secure_aggregation", MUST, struct task_raw, secure_aggregation,
+    CYAML_FIELD_MAPPING("secure_aggregation", MAY, struct task_raw, secure_aggregation,
                         secagg_fields),
     CYAML_FIELD_MAPPING("rounds", MUST, struct task_raw, rounds, rounds_fields),
     CYAML_FIELD_MAPPING("strategy", MAY, struct task_raw, strategy, strategy_fields),
@@ -225,6 +243,11 @@ const struct cn_config_range task_ranges[] = {
     {"training.warm_up", 0, 1e6, false},
     {"training.schedule_every", 1, 1e6, false},
     {"training.schedule_factor", 0, 1, true},
+    {"privacy.honest_min", 1, TASK_COHORT_MAX, false},
+    {"privacy.clip_quantile", 0, 0.999, true},
+    {"privacy.clip_rate", 0, 1, true},
+    {"privacy.clip_count_noise", 0, 1e6, true},
+    {"privacy.correlation_rounds", 1, (1 << CORRELATED_TREE_LEVELS_MAX) - 1, false},
     {"privacy.clip_norm", 0x1p-40, 0x1p40, false},
     {"privacy.noise_multiplier", NOISE_MULTIPLIER_MIN, NOISE_MULTIPLIER_MAX, false},
     {"privacy.delta", 0, 1e-2, true},

@@ -102,7 +102,7 @@ Test(task, tells_unknown_keys_and_wrong_types_with_their_place)
     refuses("batch: 16", "bacth: 16", "did you mean 'batch'?");
     refuses("steps: 10", "steps: ten", "t.yaml:10:10:");
     refuses("type: dense", "type: dens", "did you mean 'dense'?");
-    refuses("unit: example", "unit: user", "expected one of: example, none");
+    refuses("unit: example", "unit: person", "expected one of: example, user, none");
     refuses("rounds:\n", "round:\n", "t.yaml:19:1: unknown key 'round'");
     refuses("task: small\n", "", "task");
     refuses_as("", CN_E_CONFIG, "t.yaml");
