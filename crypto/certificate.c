@@ -59,12 +59,23 @@ enum cn_err certificate_make(struct certificate *certificate, const struct invit
 enum cn_err certificate_check(const struct certificate *certificate,
                               const uint8_t registrar[SIGN_PUBLIC_BYTES])
 {
-    uint8_t body[BODY_MAX];
+    CN_TRY(invitation_check(&certificate->invitation, registrar));
+    return certificate_check_under(certificate, &certificate->invitation);
+}
+
+enum cn_err certificate_check_under(const struct certificate *certificate,
+                                    const struct invitation *verified)
+{
+    uint8_t body[BODY_MAX], known[INVITATION_BYTES], shown[INVITATION_BYTES];
     size_t len;
 
     if (!in_range(certificate))
         return CN_E_AUTH;
-    CN_TRY(invitation_check(&certificate->invitation, registrar));
+    invitation_bytes(known, verified);
+    invitation_bytes(shown, &certificate->invitation);
+    if (memcmp(known, shown, sizeof known) != 0 ||
+        memcmp(verified->id, certificate->invitation.id, INVITATION_ID_BYTES) != 0)
+        return CN_E_AUTH;
     len = body_of(body, certificate);
     return sign_check(certificate->signature, certificate->invitation.public_key, LABEL, body, len);
 }

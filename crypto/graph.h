@@ -75,21 +75,26 @@ enum cn_err graph_plan_make(struct graph_plan *plan, const struct graph_demand *
  * Errors as graph_plan_make, without diag; CN_E_NOMEM. */
 enum cn_err graph_plan_ring(struct graph_plan *plan, const struct graph_demand *demand);
 
-/* The smallest even degree below devices - 1 for rounds in which the server chooses who drops out
- * and whose messages reach whom, after it has seen the ring. They have these rules: each device
- * masks with neighbours_min neighbours or more, and signs no list of survivors that names a
- * neighbour with whom it did not; it helps to open a sum only when it sees signatures under one
- * list by enough devices of the roster, and graph_windows_hold for the signers. With low, the most
- * corrupt neighbours, and w the window_min:
- *   - low is below the threshold, and fewer than w are corrupt in any window of degree / 2 places,
- *     both with probability 1 - 2^-(security_bits + 1): so every window holds an honest signer, and
- *     these are connected along the ring;
- *   - neighbours_min + 2 w > degree + low: so every honest survivor, signer or not, masked with an
- *     honest signer, and is connected with them;
- *   - everywhere the threshold and neighbours_min stay, and in every window w devices, with
+/* The smallest even degree below devices - 1 and GRAPH_DEGREE_MAX, from integers only, with
+ * fractions rounded against the reader: what rounds use.
+ *
+ * GRAPH_CURIOUS: as graph_plan_ring; window_min and neighbours_min are 0.
+ *
+ * GRAPH_MALICIOUS: for rounds in which the server chooses who drops out, whose messages reach whom
+ * and what list of survivors each device is shown, after it has seen the ring. Their rules: each
+ * device masks with neighbours_min neighbours or more, signs no list of survivors that names a
+ * neighbour with whom it did not, signs one list, and helps to open a sum only when it sees, in
+ * every window of degree / 2 places among its neighbours and itself, window_min signatures under
+ * its own list. With h = degree / 2, `low` the most corrupt neighbours of a device and `liars` the
+ * most corrupt in a window, both with probability 1 - 2^-(security_bits + 1):
+ *   - window_min is more than half of h + liars: two devices that share a window help with one
+ * list;
+ *   - threshold = neighbours_min = h + low + 2: a secret opens only when more than h + 1 honest
+ *     devices among degree + 1 places help, too close together for two lists;
+ *   - everywhere threshold neighbours stay, and in every window window_min devices, with
  *     1 - 2 * 2^-correctness_bits when those who leave are random.
- * demand->adversary is not looked at, and fractions are rounded up. Integers only. Errors as
- * graph_plan_ring. */
+ * docs/secure-aggregation.md section 11 has the argument. CN_E_THRESHOLD at once when the fractions
+ * together reach a half. Errors as graph_plan_ring. */
 enum cn_err graph_plan_checked(struct graph_plan *plan, const struct graph_demand *demand);
 
 /* What would make the demand attainable by graph_plan_make. Errors as there for bad fields. */

@@ -58,6 +58,7 @@ static bool scaled_above(struct scaled a, struct scaled b)
 /* How many of k devices, chosen without regard to it, are among `marked` of n: the weight of every
  * count, up to a common factor. */
 struct tally {
+    uint32_t cases; /* how many such choices there are that must all go well */
     uint32_t devices;
     struct scaled weight[GRAPH_DEGREE_MAX + 1]; /* [k + 1] */
     struct scaled total;
@@ -80,16 +81,16 @@ static void tally_fill(struct tally *tally, uint32_t marked, uint32_t k)
     }
 }
 
-/* Whether a tail's probability is above 2^-bits / devices. */
+/* Whether a tail's probability is above 2^-bits / cases. */
 static bool is_likely(const struct tally *tally, struct scaled tail, uint32_t bits)
 {
-    struct scaled all = scaled_ratio(tail, tally->devices, 1);
+    struct scaled all = scaled_ratio(tail, tally->cases, 1);
 
     all.exponent += (int32_t)bits;
     return scaled_above(all, tally->total);
 }
 
-/* The least x such that more than x of k are marked with probability 2^-bits / devices at most. */
+/* The least x such that more than x of k are marked with probability 2^-bits / cases at most. */
 static uint32_t most(struct tally *tally, uint32_t marked, uint32_t k, uint32_t bits)
 {
     struct scaled tail = {0, 0};
@@ -104,7 +105,7 @@ static uint32_t most(struct tally *tally, uint32_t marked, uint32_t k, uint32_t 
     return x;
 }
 
-/* The largest x such that fewer than x of k are marked with probability 2^-bits / devices at most.
+/* The largest x such that fewer than x of k are marked with probability 2^-bits / cases at most.
  */
 static uint32_t least(struct tally *tally, uint32_t marked, uint32_t k, uint32_t bits)
 {
@@ -126,39 +127,98 @@ static uint32_t at_most(uint32_t devices, uint32_t permille)
     return devices - graph_part_of(devices, GRAPH_PERMILLE_MAX - permille);
 }
 
-static bool try_degree(struct graph_plan *plan, struct tally *tally,
-                       const struct graph_demand *demand, uint32_t k)
-{
-    uint32_t corrupt = at_most(demand->devices, demand->corrupt_permille);
-    uint32_t staying = demand->devices - at_most(demand->devices, demand->dropout_permille);
-    uint32_t low = most(tally, corrupt, k, demand->security_bits + 1);
-    uint32_t high = least(tally, staying, k, demand->correctness_bits);
-    uint32_t threshold = low + 1 < 2 ? 2 : low + 1;
+/* What a degree is tried with: how many of all devices are corrupt, how many stay. */
+struct trial {
+    const struct graph_demand *demand;
+    uint32_t corrupt;
+    uint32_t staying;
+    struct tally around; /* the neighbours of a device: some of all others */
+    struct tally window; /* places in a row: some of all */
+};
 
+/* Whether the honest devices that stay are connected but with probability 2^-(security_bits + 1):
+ * the union bound over every device that may be cut off, and twice as many. */
+static bool is_connected(const struct trial *trial, uint32_t k)
+{
+    uint64_t n = trial->demand->devices, gone = n - trial->staying + trial->corrupt;
+    struct scaled chance = one;
+
+    if (k > gone)
+        return true;
+    for (uint32_t i = 0; i < k; i++)
+        chance = scaled_ratio(chance, gone - i, n - i);
+    chance = scaled_ratio(chance, n * (n - k - 1), 2);
+    chance.exponent += (int32_t)trial->demand->security_bits + 1;
+    return scaled_above(one, chance);
+}
+
+static bool try_curious(struct graph_plan *plan, struct trial *trial, uint32_t k)
+{
+    const struct graph_demand *demand = trial->demand;
+
+    if (!is_connected(trial, k))
+        return false;
+    uint32_t low = most(&trial->around, trial->corrupt, k, demand->security_bits + 1);
+    uint32_t high = least(&trial->around, trial->staying - 1, k, demand->correctness_bits);
+    uint32_t threshold = low + 1 < 2 ? 2 : low + 1;
+    *plan = (struct graph_plan){.degree = k, .threshold = threshold, .threshold_max = high};
+    return threshold <= high;
+}
+
+static bool try_malicious(struct graph_plan *plan, struct trial *trial, uint32_t k)
+{
+    const struct graph_demand *demand = trial->demand;
+    uint32_t half = k / 2;
+    uint32_t high = least(&trial->around, trial->staying - 1, k, demand->correctness_bits);
+
+    if (high < half + 2)
+        return false;
+    uint32_t low = most(&trial->around, trial->corrupt, k, demand->security_bits + 1);
+    uint32_t threshold = half + low + 2;
     if (threshold > high)
         return false;
-    uint32_t window_min = least(tally, staying, k / 2, demand->correctness_bits);
-    if (window_min <= most(tally, corrupt, k / 2, demand->security_bits + 1))
+    uint32_t liars = most(&trial->window, trial->corrupt, half, demand->security_bits + 1);
+    uint32_t window_min = (half + liars) / 2 + 1;
+    if (window_min > least(&trial->window, trial->staying, half, demand->correctness_bits))
         return false;
-    if (high + 2 * window_min <= k + low)
-        return false;
-    *plan = (struct graph_plan){k, threshold, high, window_min, high};
+    *plan = (struct graph_plan){k, threshold, high, window_min, threshold};
     return true;
+}
+
+/* Whether so many devices can not do, whatever the degree: their averages already fail. */
+static bool is_hopeless(const struct graph_demand *demand)
+{
+    uint32_t lost = demand->corrupt_permille + demand->dropout_permille;
+
+    return lost >=
+           (demand->adversary == GRAPH_CURIOUS ? GRAPH_PERMILLE_MAX : GRAPH_PERMILLE_MAX / 2);
 }
 
 enum cn_err graph_plan_checked(struct graph_plan *plan, const struct graph_demand *demand)
 {
     enum cn_err err = CN_E_THRESHOLD;
+    uint32_t n = demand->devices;
 
     CN_TRY(graph_demand_check(demand));
-    if (demand->corrupt_permille + demand->dropout_permille >= GRAPH_PERMILLE_MAX)
-        return CN_E_THRESHOLD; /* corrupt on average already as many as stay */
-    struct tally *tally = malloc(sizeof *tally);
-    if (!tally)
+    if (is_hopeless(demand))
+        return CN_E_THRESHOLD;
+    struct trial *trial = malloc(sizeof *trial);
+    if (!trial)
         return CN_E_NOMEM;
-    tally->devices = demand->devices;
-    for (uint32_t k = 2; k + 1 < demand->devices && k <= GRAPH_DEGREE_MAX && err != CN_OK; k += 2)
-        err = try_degree(plan, tally, demand, k) ? CN_OK : CN_E_THRESHOLD;
-    free(tally);
+    trial->demand = demand;
+    trial->corrupt = at_most(n, demand->corrupt_permille);
+    trial->staying = n - at_most(n, demand->dropout_permille);
+    trial->around.cases = trial->window.cases = n;
+    trial->around.devices = n - 1;
+    trial->window.devices = n;
+    for (uint32_t k = 2; k + 1 < n && k < GRAPH_DEGREE_MAX && trial->staying > 0; k += 2) {
+        bool fits = demand->adversary == GRAPH_CURIOUS ? try_curious(plan, trial, k)
+                                                       : try_malicious(plan, trial, k);
+        if (fits) {
+            err = CN_OK;
+            break;
+        }
+    }
+    free(trial);
     return err;
 }

@@ -3,6 +3,7 @@
 #include "crypto/mask.h"
 
 #include <endian.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -11,11 +12,12 @@
 #include <sys/auxv.h>
 #endif
 
-#define BLOCK_BYTES 8192  /* keystream at a time: stays in L1 beside what it is added to */
-#define TILE_WORDS 16384u /* coordinates at a time: 64 KiB of vector stay in L2 */
+#include "crypto/pack.h"
+
+#define BLOCK_BYTES 8192 /* keystream at a time: stays in L1 beside what it is added to */
 #define IV_BYTES 16
 
-_Static_assert(TILE_WORDS * 2 % BLOCK_BYTES == 0, "tiles start at whole blocks of keystream");
+_Static_assert(MASK_TILE_WORDS * 2 % BLOCK_BYTES == 0, "tiles start at whole blocks of keystream");
 
 struct block {
     _Alignas(64) uint8_t bytes[BLOCK_BYTES];
@@ -23,61 +25,67 @@ struct block {
 
 static const struct block zeros;
 
-/* What a block of keystream does to the vector. */
+/* What one tile needs while all masks pass over it: secret. */
+struct workspace {
+    struct block stream;
+    _Alignas(64) uint16_t narrow[MASK_TILE_WORDS]; /* masks of up to 16 bits are summed up here */
+    _Alignas(64) uint32_t tile[MASK_TILE_WORDS];   /* of mask_pack */
+};
+
+/* What a block of keystream does to the numbers. */
 enum op { ADD_16, SUB_16, ADD_32, SUB_32 };
 
-__attribute__((always_inline)) static inline void apply(uint32_t *restrict vector,
-                                                        const struct block *restrict stream,
-                                                        size_t n, uint32_t low, enum op op)
+__attribute__((always_inline)) static inline void
+combine(void *restrict numbers, const struct block *restrict stream, size_t n, enum op op)
 {
     const uint16_t *narrow = (const uint16_t *)(const void *)stream->bytes;
     const uint32_t *wide = (const uint32_t *)(const void *)stream->bytes;
+    uint16_t *narrow_sum = numbers;
+    uint32_t *wide_sum = numbers;
 
     switch (op) {
     case ADD_16:
         for (size_t i = 0; i < n; i++)
-            vector[i] = (vector[i] + le16toh(narrow[i])) & low;
+            narrow_sum[i] = (uint16_t)(narrow_sum[i] + le16toh(narrow[i]));
         break;
     case SUB_16:
         for (size_t i = 0; i < n; i++)
-            vector[i] = (vector[i] - le16toh(narrow[i])) & low;
+            narrow_sum[i] = (uint16_t)(narrow_sum[i] - le16toh(narrow[i]));
         break;
     case ADD_32:
         for (size_t i = 0; i < n; i++)
-            vector[i] = (vector[i] + le32toh(wide[i])) & low;
+            wide_sum[i] += le32toh(wide[i]);
         break;
     case SUB_32:
         for (size_t i = 0; i < n; i++)
-            vector[i] = (vector[i] - le32toh(wide[i])) & low;
+            wide_sum[i] -= le32toh(wide[i]);
         break;
     }
 }
 
-static void apply_ref(uint32_t *vector, const struct block *stream, size_t n, uint32_t low,
-                      enum op op)
+static void combine_ref(void *numbers, const struct block *stream, size_t n, enum op op)
 {
-    apply(vector, stream, n, low, op);
+    combine(numbers, stream, n, op);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void apply_avx2(uint32_t *vector, const struct block *stream,
-                                                       size_t n, uint32_t low, enum op op)
+__attribute__((target("avx2"))) static void combine_avx2(void *numbers, const struct block *stream,
+                                                         size_t n, enum op op)
 {
-    apply(vector, stream, n, low, op);
+    combine(numbers, stream, n, op);
 }
 #endif
 
 /* Picks at run time, by the processor. */
-static void apply_block(uint32_t *vector, const struct block *stream, size_t n, uint32_t low,
-                        enum op op)
+static void combine_block(void *numbers, const struct block *stream, size_t n, enum op op)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
-        apply_avx2(vector, stream, n, low, op);
+        combine_avx2(numbers, stream, n, op);
         return;
     }
 #endif
-    apply_ref(vector, stream, n, low, op);
+    combine_ref(numbers, stream, n, op);
 }
 
 /* ChaCha20 for OpenSSL: block counter [4], little-endian, then the nonce [12]. */
@@ -125,62 +133,116 @@ bool mask_has_instructions(enum mask_algorithm algorithm)
 
 struct expansion {
     EVP_CIPHER_CTX *ctx;
-    enum mask_algorithm algorithm;
-    uint8_t bits;
+    struct workspace *work;
+    const struct mask_set *set;
 };
 
-/* One mask on one tile; first is the tile's place in the vector. */
-static enum cn_err apply_tile(const struct expansion *expansion, uint32_t *tile, size_t first,
+static enum cn_err expansion_init(struct expansion *expansion, const struct mask_set *set)
+{
+    *expansion = (struct expansion){.set = set};
+    if (set->bits < 1 || set->bits > MASK_BITS_MAX ||
+        (size_t)set->algorithm >= CN_COUNT(algorithms))
+        return CN_E_CONFIG;
+    expansion->ctx = EVP_CIPHER_CTX_new();
+    expansion->work = aligned_alloc(64, sizeof *expansion->work);
+    if (!expansion->ctx || !expansion->work)
+        return CN_E_NOMEM;
+    const EVP_CIPHER *cipher = algorithms[set->algorithm].cipher();
+    return EVP_EncryptInit_ex(expansion->ctx, cipher, NULL, NULL, NULL) == 1 ? CN_OK : CN_E_CRYPTO;
+}
+
+static void expansion_clear(struct expansion *expansion)
+{
+    EVP_CIPHER_CTX_free(expansion->ctx); /* wipes the key it holds */
+    if (expansion->work)
+        sodium_memzero(expansion->work, sizeof *expansion->work);
+    free(expansion->work);
+}
+
+/* One mask on a tile's numbers, 16 or 32 bits wide; first is the tile's place in the vector. */
+static enum cn_err apply_mask(const struct expansion *expansion, void *numbers, size_t first,
                               size_t n, const struct mask *mask)
 {
-    size_t word_bytes = expansion->bits <= 16 ? 2 : 4, block_words = BLOCK_BYTES / word_bytes;
-    uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - expansion->bits);
+    size_t word_bytes = expansion->set->bits <= 16 ? 2 : 4, bytes = n * word_bytes;
     enum op narrow = mask->subtract ? SUB_16 : ADD_16, wide = mask->subtract ? SUB_32 : ADD_32;
-    enum op op = word_bytes == 2 ? narrow : wide;
+    struct block *stream = &expansion->work->stream;
     uint8_t iv[IV_BYTES];
-    struct block stream;
-    enum cn_err err = CN_OK;
 
-    algorithms[expansion->algorithm].iv(iv, (uint64_t)first * word_bytes);
+    algorithms[expansion->set->algorithm].iv(iv, (uint64_t)first * word_bytes);
     if (EVP_EncryptInit_ex(expansion->ctx, NULL, NULL, mask->seed, iv) != 1)
         return CN_E_CRYPTO;
-    for (size_t done = 0; done < n && err == CN_OK; done += block_words) {
-        size_t words = n - done < block_words ? n - done : block_words;
-        int len = 0, want = (int)(words * word_bytes);
+    for (size_t done = 0; done < bytes; done += BLOCK_BYTES) {
+        int want = bytes - done < BLOCK_BYTES ? (int)(bytes - done) : BLOCK_BYTES, len = 0;
 
-        if (EVP_EncryptUpdate(expansion->ctx, stream.bytes, &len, zeros.bytes, want) != 1 ||
+        if (EVP_EncryptUpdate(expansion->ctx, stream->bytes, &len, zeros.bytes, want) != 1 ||
             len != want)
-            err = CN_E_CRYPTO;
-        else
-            apply_block(tile + done, &stream, words, low, op);
+            return CN_E_CRYPTO;
+        combine_block((uint8_t *)numbers + done, stream, (size_t)want / word_bytes,
+                      word_bytes == 2 ? narrow : wide);
     }
-    sodium_memzero(&stream, sizeof stream);
+    return CN_OK;
+}
+
+/* All masks on one tile. Narrow ones are summed first, so that the tile is touched once. */
+static enum cn_err apply_tile(const struct expansion *expansion, uint32_t *tile, size_t first,
+                              size_t n)
+{
+    const struct mask_set *set = expansion->set;
+    uint32_t low = UINT32_MAX >> (MASK_BITS_MAX - set->bits);
+    uint16_t *narrow = expansion->work->narrow;
+    bool is_narrow = set->bits <= 16;
+
+    if (is_narrow)
+        memset(narrow, 0, n * sizeof *narrow);
+    for (size_t k = 0; k < set->count; k++)
+        CN_TRY(apply_mask(expansion, is_narrow ? (void *)narrow : tile, first, n, &set->masks[k]));
+    for (size_t i = 0; i < n; i++)
+        tile[i] = (tile[i] + (is_narrow ? narrow[i] : 0)) & low;
+    return CN_OK;
+}
+
+enum cn_err mask_apply_range(uint32_t *vector, size_t first, size_t n, const struct mask_set *set)
+{
+    struct expansion expansion;
+
+    if (first % MASK_TILE_WORDS != 0 || n > MASK_WORDS_MAX || first > MASK_WORDS_MAX - n)
+        return CN_E_CONFIG;
+    enum cn_err err = expansion_init(&expansion, set);
+    for (size_t done = 0; done < n && err == CN_OK; done += MASK_TILE_WORDS) {
+        size_t words = n - done < MASK_TILE_WORDS ? n - done : MASK_TILE_WORDS;
+
+        err = apply_tile(&expansion, vector + done, first + done, words);
+    }
+    expansion_clear(&expansion);
+    return err;
+}
+
+enum cn_err mask_pack(uint8_t *out, const uint32_t *vector, size_t n, const struct mask_set *set)
+{
+    struct expansion expansion;
+
+    if (n > MASK_WORDS_MAX)
+        return CN_E_CONFIG;
+    enum cn_err err = expansion_init(&expansion, set);
+    for (size_t done = 0; done < n && err == CN_OK; done += MASK_TILE_WORDS) {
+        size_t words = n - done < MASK_TILE_WORDS ? n - done : MASK_TILE_WORDS;
+        uint32_t *tile = expansion.work->tile;
+
+        memcpy(tile, vector + done, words * sizeof *tile);
+        err = apply_tile(&expansion, tile, done, words);
+        if (err == CN_OK) /* tiles are whole numbers of bytes */
+            pack_bits(out + done / 8 * set->bits, tile, words, set->bits);
+    }
+    expansion_clear(&expansion);
     return err;
 }
 
 enum cn_err mask_apply_with(uint32_t *vector, size_t n, uint8_t bits, enum mask_algorithm algorithm,
                             const struct mask *masks, size_t count)
 {
-    struct expansion expansion = {.algorithm = algorithm, .bits = bits};
-    enum cn_err err = CN_OK;
+    struct mask_set set = {.bits = bits, .algorithm = algorithm, .masks = masks, .count = count};
 
-    if (bits < 1 || bits > MASK_BITS_MAX || n > MASK_WORDS_MAX)
-        return CN_E_CONFIG;
-    if ((size_t)algorithm >= CN_COUNT(algorithms))
-        return CN_E_CONFIG;
-    expansion.ctx = EVP_CIPHER_CTX_new();
-    if (!expansion.ctx)
-        return CN_E_NOMEM;
-    if (EVP_EncryptInit_ex(expansion.ctx, algorithms[algorithm].cipher(), NULL, NULL, NULL) != 1)
-        err = CN_E_CRYPTO;
-    for (size_t first = 0; first < n && err == CN_OK; first += TILE_WORDS) {
-        size_t words = n - first < TILE_WORDS ? n - first : TILE_WORDS;
-
-        for (size_t k = 0; k < count && err == CN_OK; k++)
-            err = apply_tile(&expansion, vector + first, first, words, &masks[k]);
-    }
-    EVP_CIPHER_CTX_free(expansion.ctx); /* wipes the key it holds */
-    return err;
+    return mask_apply_range(vector, 0, n, &set);
 }
 
 enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,

@@ -43,11 +43,33 @@ struct mask {
  *   bits    1 .. MASK_BITS_MAX
  *
  * The vector goes by in tiles that stay in the L2 cache while all masks are applied; keystreams are
- * made in blocks that stay in L1. One OpenSSL context and no other allocation. CN_E_CONFIG when
+ * made in blocks that stay in L1. One OpenSSL context and 100 KiB of workspace. CN_E_CONFIG when
  * bits or n is out of range; CN_E_NOMEM and CN_E_CRYPTO from OpenSSL, after which vector holds
  * neither the input nor the result: throw it away. */
 enum cn_err mask_apply(uint32_t *vector, size_t n, uint8_t bits, const struct mask *masks,
                        size_t count);
+
+/* Masks that belong to one vector. */
+struct mask_set {
+    uint8_t bits;
+    enum mask_algorithm algorithm;
+    const struct mask *masks; /* [count] secret */
+    size_t count;
+};
+
+/* Applies a set to the coordinates first .. first + n - 1 alone, so that several threads can share
+ * a vector.
+ *
+ *   vector  [n]  the range itself
+ *   first        a multiple of MASK_TILE_WORDS, else CN_E_CONFIG */
+#define MASK_TILE_WORDS ((size_t)16384)
+enum cn_err mask_apply_range(uint32_t *vector, size_t first, size_t n, const struct mask_set *set);
+
+/* Masks and packs in one pass.
+ *
+ *   out     [pack_bytes(n, bits)]; on failure worthless
+ *   vector  [n]  not changed */
+enum cn_err mask_pack(uint8_t *out, const uint32_t *vector, size_t n, const struct mask_set *set);
 
 /* The same with a choice. CN_E_CONFIG also for an algorithm that is none. */
 enum cn_err mask_apply_with(uint32_t *vector, size_t n, uint8_t bits, enum mask_algorithm algorithm,

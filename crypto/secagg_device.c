@@ -8,20 +8,8 @@
 
 #include <sodium.h>
 
-#include "crypto/secagg_internal.h"
-
-#define MASK_BATCH 32 /* masks in one pass over the vector */
-
-enum phase {
-    PHASE_KEYS,
-    PHASE_ROSTER,
-    PHASE_SHARES,
-    PHASE_MASK,
-    PHASE_SURVIVORS,
-    PHASE_REVEAL,
-    PHASE_ENDED,
-    PHASE_COUNT
-};
+#include "crypto/pack.h"
+#include "crypto/secagg_device_internal.h"
 
 /* Each phase accepts the one call that names it; a failure of it leads to PHASE_ENDED. */
 /* clang-format off */
@@ -40,43 +28,6 @@ static const struct {
 /* clang-format on */
 _Static_assert(CN_COUNT(phases) == PHASE_COUNT, "one row per phase");
 
-/* All that must not leak, in one sodium_malloc block. */
-struct device_secrets {
-    uint8_t mask[AGREE_SECRET_BYTES]; /* of the pairwise masks */
-    uint8_t seal[AGREE_SECRET_BYTES]; /* opens what neighbours seal */
-    uint8_t self[AGREE_SECRET_BYTES]; /* b, of the self mask */
-    struct secagg_pair_of_shares own; /* this device's shares of its own secrets */
-    struct secagg_pair_of_shares opened;
-    uint8_t key[SEAL_KEY_BYTES];
-    struct mask masks[MASK_BATCH];
-};
-
-enum { IN_U2 = 1, IN_U3 = 2, VOUCHED = 4 };
-
-struct secagg_device {
-    enum phase phase;
-    struct secagg_config config;
-    const struct sign_key *identity;
-    struct cn_random random;
-    struct certificate own;
-    uint8_t registrar[SIGN_PUBLIC_BYTES];
-    struct secagg_keys keys;
-    struct device_secrets *secrets;
-
-    /* From the roster on. */
-    struct secagg_member *members; /* [count] */
-    uint32_t count;
-    uint32_t threshold;
-    uint32_t index;
-    uint8_t session[SECAGG_SESSION_BYTES];
-    struct secagg_shape shape;
-
-    uint8_t *sets;              /* [count] IN_U2, IN_U3 */
-    struct secagg_sealed *held; /* [count] by sender, of U2; opened again at the end */
-    uint32_t survivors_count;
-    uint8_t vouch_message[HASH_BYTES];
-};
-
 static enum cn_err enter(const struct secagg_device *device, enum phase phase)
 {
     return device->phase == phase && phase != PHASE_ENDED ? CN_OK : CN_E_UNEXPECTED;
@@ -88,8 +39,11 @@ static enum cn_err leave(struct secagg_device *device, enum cn_err err)
     bool keep = err == CN_OK && phases[device->phase].keeps_secrets;
 
     device->phase = err == CN_OK ? phases[device->phase].next : PHASE_ENDED;
-    if (!keep)
+    if (!keep) {
         sodium_memzero(device->secrets, sizeof *device->secrets);
+        if (device->shared)
+            sodium_memzero(device->shared, device->plan.degree * sizeof *device->shared);
+    }
     return err;
 }
 
@@ -112,6 +66,8 @@ enum cn_err secagg_device_new(struct secagg_device **out, const struct secagg_co
 
     *out = NULL;
     CN_TRY(secagg_config_check(config));
+    if (!secagg_prg_is_safe((enum secagg_prg)config->prg))
+        return CN_E_CONFIG;
     CN_TRY(certificate_check(own, registrar));
     sign_key_public(identity, public_key);
     if (memcmp(public_key, own->device, sizeof public_key) != 0)
@@ -140,10 +96,9 @@ void secagg_device_free(struct secagg_device *device)
     if (!device)
         return;
     sodium_free(device->secrets); /* wipes */
-    secagg_shape_clear(&device->shape);
-    free(device->members);
-    free(device->sets);
-    free(device->held);
+    sodium_free(device->shared);
+    free(device->neighbours);
+    free(device->around);
     free(device);
 }
 
@@ -155,110 +110,56 @@ enum cn_err secagg_device_keys(struct secagg_device *device, struct secagg_keys 
     return leave(device, CN_OK);
 }
 
-/* Finds this device, with its own exact keys. */
-static enum cn_err find_self(struct secagg_device *device, const struct secagg_member *members,
-                             uint32_t count)
+static enum cn_err enter_and_share(struct secagg_device *device, const struct roster_view *view,
+                                   struct secagg_sealed *out)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (memcmp(members[i].certificate.device, device->own.device, SIGN_PUBLIC_BYTES) != 0)
-            continue;
-        device->index = i;
-        return memcmp(&members[i].keys, &device->keys, sizeof device->keys) == 0 ? CN_OK
-                                                                                 : CN_E_AUTH;
-    }
-    return CN_E_AUTH;
-}
-
-static enum cn_err keep_roster(struct secagg_device *device, const struct secagg_member *members,
-                               uint32_t count, uint32_t threshold)
-{
-    CN_TRY(secagg_roster_check(&device->config, members, count, threshold, device->registrar));
-    CN_TRY(find_self(device, members, count));
-    device->members = calloc(count, sizeof *device->members);
-    device->sets = calloc(count, sizeof *device->sets);
-    device->held = calloc(count, sizeof *device->held);
-    if (!device->members || !device->sets || !device->held)
-        return CN_E_NOMEM;
-    memcpy(device->members, members, count * sizeof *members);
-    device->count = count;
-    device->threshold = threshold;
-    secagg_session_id(device->session, &device->config, members, count, threshold);
-    return secagg_shape_init(&device->shape, &device->config, device->session, count, threshold);
-}
-
-/* The key for the channel with a neighbour; from and to only differ in the associated data. */
-static enum cn_err seal_key(struct secagg_device *device, uint32_t neighbour)
-{
-    return secagg_seal_key(device->secrets->key, device->session, device->index, neighbour,
-                           device->secrets->seal, device->members[neighbour].keys.seal_public);
-}
-
-static enum cn_err seal_for(struct secagg_device *device, uint32_t to,
-                            const struct secagg_pair_of_shares *shares, struct secagg_sealed *out)
-{
-    struct secagg_channel channel;
-    struct seal_binding binding = {SECAGG_SHARE_LABEL, channel.bytes, sizeof channel.bytes};
-
-    secagg_channel_make(&channel, device->session, device->index, to);
-    CN_TRY(seal_key(device, to));
-    out->from = device->index;
-    out->to = to;
-    seal_make(out->bytes, shares, sizeof *shares, &binding, device->secrets->key, &device->random);
-    return CN_OK;
-}
-
-/* Shares both secrets among the neighbours and this device, transiently in a block of its own. */
-struct dealing {
-    uint32_t holders[SECAGG_DEVICES_MAX];
-    uint32_t points[SECAGG_DEVICES_MAX];
-    uint32_t count;
-    uint8_t of_self[SECAGG_DEVICES_MAX][SHAMIR_BYTES];
-    uint8_t of_mask[SECAGG_DEVICES_MAX][SHAMIR_BYTES];
-};
-
-static enum cn_err deal(struct secagg_device *device, struct dealing *dealing)
-{
-    dealing->count = 0;
-    for (uint32_t i = 0; i < device->count; i++) {
-        if (!secagg_holds(&device->shape, i, device->index))
-            continue;
-        dealing->holders[dealing->count] = i;
-        dealing->points[dealing->count++] = i + 1;
-    }
-    CN_TRY(shamir_split(dealing->of_self, dealing->points, dealing->count, device->shape.threshold,
-                        device->secrets->self, &device->random));
-    return shamir_split(dealing->of_mask, dealing->points, dealing->count, device->shape.threshold,
-                        device->secrets->mask, &device->random);
-}
-
-static enum cn_err share_out(struct secagg_device *device, struct dealing *dealing,
-                             struct secagg_sealed *out)
-{
-    struct secagg_pair_of_shares *shares = &device->secrets->opened;
-
-    CN_TRY(deal(device, dealing));
-    for (uint32_t k = 0; k < dealing->count; k++) {
-        memcpy(shares->of_self, dealing->of_self[k], SHAMIR_BYTES);
-        memcpy(shares->of_mask, dealing->of_mask[k], SHAMIR_BYTES);
-        if (dealing->holders[k] == device->index)
-            device->secrets->own = *shares;
-        else
-            CN_TRY(seal_for(device, dealing->holders[k], shares, out++));
-    }
-    return CN_OK;
+    CN_TRY(secagg_device_enter(device, view));
+    return secagg_device_share_out(device, out);
 }
 
 enum cn_err secagg_device_roster(struct secagg_device *device, const struct secagg_member *members,
                                  uint32_t count, uint32_t threshold, struct secagg_sealed *out)
 {
+    struct secagg_entry *entries = NULL;
+    enum cn_err err = CN_OK;
+
     CN_TRY(enter(device, PHASE_ROSTER));
-    enum cn_err err = keep_roster(device, members, count, threshold);
-    if (err != CN_OK)
-        return leave(device, err);
-    struct dealing *dealing = sodium_malloc(sizeof *dealing);
-    err = dealing ? share_out(device, dealing, out) : CN_E_NOMEM;
-    sodium_free(dealing); /* wipes */
+    if (count > SECAGG_DEVICES_MAX)
+        CN_TRY_OUT(err, CN_E_TOO_LARGE);
+    entries = calloc(count, sizeof *entries);
+    if (!entries && count > 0)
+        CN_TRY_OUT(err, CN_E_NOMEM);
+    for (uint32_t i = 0; i < count; i++)
+        secagg_entry_of(&entries[i], &members[i]);
+    struct roster_view view = {.entries = entries,
+                               .count = count,
+                               .threshold = threshold,
+                               .members = members,
+                               .is_whole = true};
+    err = enter_and_share(device, &view, out);
+out:
+    free(entries);
     return leave(device, err);
+}
+
+enum cn_err secagg_device_roster_entries(struct secagg_device *device,
+                                         const struct secagg_roster *roster,
+                                         struct secagg_sealed *out)
+{
+    struct roster_view view = {.entries = roster->entries,
+                               .count = roster->count,
+                               .threshold = roster->threshold,
+                               .members = roster->neighbours};
+
+    CN_TRY(enter(device, PHASE_ROSTER));
+    if (roster->count > SECAGG_DEVICES_MAX)
+        return leave(device, CN_E_TOO_LARGE);
+    uint32_t degree = secagg_degree(&device->config, roster->count);
+    if (degree == 0)
+        return leave(device, CN_E_THRESHOLD);
+    if (roster->neighbours_count != degree)
+        return leave(device, CN_E_INCONSISTENT);
+    return leave(device, enter_and_share(device, &view, out));
 }
 
 static bool has_roster(const struct secagg_device *device)
@@ -287,34 +188,42 @@ enum cn_err secagg_device_degree(const struct secagg_device *device, uint32_t *d
 {
     if (!has_roster(device))
         return CN_E_UNEXPECTED;
-    *degree = device->shape.graph.degree;
+    *degree = device->plan.degree;
     return CN_OK;
 }
 
-/* Opens a neighbour's message into secrets->opened. */
-static enum cn_err open_from(struct secagg_device *device, const struct secagg_sealed *sealed)
+/* Opens a neighbour's message. What it holds is kept only when it is two scalars. */
+static bool opens(struct secagg_device *device, uint32_t slot, const struct secagg_sealed *sealed)
 {
-    struct secagg_pair_of_shares *opened = &device->secrets->opened;
-    struct secagg_channel channel;
-    struct seal_binding binding = {SECAGG_SHARE_LABEL, channel.bytes, sizeof channel.bytes};
+    struct device_shared *shared = &device->shared[slot];
+    struct device_sealing sealing;
 
-    secagg_channel_make(&channel, device->session, sealed->from, device->index);
-    CN_TRY(seal_key(device, sealed->from));
-    CN_TRY(seal_open(opened, sealed->bytes, sizeof sealed->bytes, &binding, device->secrets->key));
-    return agree_is_scalar(opened->of_self) && agree_is_scalar(opened->of_mask) ? CN_OK : CN_E_AUTH;
+    secagg_device_sealing(&sealing, device, sealed->from, device->index);
+    if (seal_open(&shared->shares, sealed->bytes, sizeof sealed->bytes, &sealing.binding,
+                  shared->seal_key) == CN_OK &&
+        agree_is_scalar(shared->shares.of_self) && agree_is_scalar(shared->shares.of_mask))
+        return true;
+    sodium_memzero(&shared->shares, sizeof shared->shares);
+    return false;
 }
 
 static enum cn_err take_sealed(struct secagg_device *device, const struct secagg_sealed *sealed)
 {
-    if (sealed->to != device->index ||
-        !graph_is_neighbour(&device->shape.graph, device->index, sealed->from))
+    uint32_t slot = secagg_device_slot(device, sealed->from);
+
+    if (sealed->to != device->index || slot == device->plan.degree)
         return CN_E_INCONSISTENT;
-    if (device->sets[sealed->from] & IN_U2)
+    struct device_neighbour *neighbour = &device->neighbours[slot];
+    if (neighbour->sets & (IN_U2 | ACCUSED))
         return CN_E_REPLAY;
-    CN_TRY(open_from(device, sealed));
-    device->sets[sealed->from] |= IN_U2;
-    device->held[sealed->from] = *sealed;
+    neighbour->sets |= opens(device, slot, sealed) ? IN_U2 : ACCUSED;
+    device->accused += (neighbour->sets & ACCUSED) != 0;
     return CN_OK;
+}
+
+static bool is_ring(const struct secagg_device *device)
+{
+    return device->around != NULL;
 }
 
 static enum cn_err check_size(const struct secagg_device *device, uint32_t size)
@@ -328,21 +237,23 @@ static enum cn_err check_size(const struct secagg_device *device, uint32_t size)
  */
 static enum cn_err check_neighbours(const struct secagg_device *device, uint32_t size)
 {
-    if (device->shape.graph.degree + 1 == device->count)
+    if (!is_ring(device))
         return check_size(device, size);
-    return size - 1 < device->shape.neighbours_min ? CN_E_THRESHOLD : CN_OK;
+    return size - 1 < device->plan.neighbours_min ? CN_E_THRESHOLD : CN_OK;
 }
 
 static enum cn_err take_all(struct secagg_device *device, const struct secagg_sealed *in,
                             uint32_t count)
 {
-    if (count > device->shape.graph.degree)
+    if (count > device->plan.degree)
         return CN_E_INCONSISTENT;
-    CN_TRY(check_neighbours(device, count + 1));
-    device->sets[device->index] |= IN_U2;
     for (uint32_t i = 0; i < count; i++)
         CN_TRY(take_sealed(device, &in[i]));
-    return CN_OK;
+    device->sets |= IN_U2;
+    for (uint32_t k = 0; k < device->plan.degree; k++)
+        sodium_memzero(device->shared[k].seal_key, SEAL_KEY_BYTES);
+    sodium_memzero(device->secrets->seal, sizeof device->secrets->seal);
+    return check_neighbours(device, 1 + count - device->accused);
 }
 
 enum cn_err secagg_device_shares(struct secagg_device *device, const struct secagg_sealed *in,
@@ -352,57 +263,124 @@ enum cn_err secagg_device_shares(struct secagg_device *device, const struct seca
     return leave(device, take_all(device, in, count));
 }
 
-/* The mask that device i contributes: its own, or the one with a neighbour, which the lower of two
- * positions adds and the higher subtracts. */
-static enum cn_err mask_of(struct secagg_device *device, uint32_t i, struct mask *mask)
+enum cn_err secagg_device_complaints(struct secagg_device *device, uint32_t *list, uint32_t *count)
 {
-    struct device_secrets *secrets = device->secrets;
+    uint32_t filled = 0;
 
-    mask->subtract = i < device->index;
-    if (i != device->index)
-        return secagg_mask_seed(mask->seed, device->session, device->index, i, secrets->mask,
-                                device->members[i].keys.mask_public);
-    secagg_self_seed(mask->seed, device->session, i, secrets->self);
+    CN_TRY(enter(device, PHASE_MASK));
+    for (uint32_t k = 0; k < device->plan.degree; k++) {
+        if (device->neighbours[k].sets & ACCUSED)
+            list[filled++] = device->neighbours[k].index;
+    }
+    device->has_complained = true;
+    *count = filled;
     return CN_OK;
 }
 
-static enum cn_err mask_all(struct secagg_device *device, uint32_t *vector)
+/* Fills masks with one per member of U2: this device's own, and with each neighbour the one that
+ * the lower of the two positions adds and the higher subtracts. */
+static enum cn_err fill_masks(struct secagg_device *device, struct mask_set *set,
+                              struct mask *masks)
 {
-    const struct secagg_config *config = &device->config;
-    struct mask *masks = device->secrets->masks;
-    size_t filled = 0;
+    struct secagg_seed what = {device->session, device->config.prg};
 
-    for (uint32_t i = 0; i < device->count; i++) {
-        if (device->sets[i] & IN_U2)
-            CN_TRY(mask_of(device, i, &masks[filled++]));
-        if (filled == MASK_BATCH || i + 1 == device->count) {
-            CN_TRY(mask_apply(vector, config->dim, config->bits, masks, filled));
-            filled = 0;
-        }
+    secagg_self_seed(masks[0].seed, &what, device->index, device->secrets->self);
+    masks[0].subtract = false;
+    set->count = 1;
+    for (uint32_t k = 0; k < device->plan.degree; k++) {
+        const struct device_neighbour *neighbour = &device->neighbours[k];
+
+        if (!(neighbour->sets & IN_U2))
+            continue;
+        CN_TRY(secagg_mask_seed(device->shared[k].edge, &what, device->index, neighbour->index,
+                                device->secrets->mask, neighbour->mask_public));
+        memcpy(masks[set->count].seed, device->shared[k].edge, MASK_SEED_BYTES);
+        masks[set->count++].subtract = neighbour->index < device->index;
     }
     return CN_OK;
+}
+
+/* One of vector (masked in place) and packed is the result. */
+static enum cn_err mask_all(struct secagg_device *device, uint32_t *vector, uint8_t *packed,
+                            const uint32_t *plain)
+{
+    const struct secagg_config *config = &device->config;
+
+    if (device->accused > 0 && !device->has_complained)
+        return CN_E_AUTH;
+    struct mask *masks = sodium_allocarray((size_t)device->plan.degree + 1, sizeof *masks);
+    if (!masks)
+        return CN_E_NOMEM;
+    struct mask_set set = {
+        .bits = config->bits, .algorithm = (enum mask_algorithm)config->prg, .masks = masks};
+    enum cn_err err = fill_masks(device, &set, masks);
+    if (err == CN_OK)
+        err = packed ? mask_pack(packed, plain, config->dim, &set)
+                     : mask_apply_range(vector, 0, config->dim, &set);
+    sodium_free(masks); /* wipes */
+    /* What follows reveals shares and seeds; the secrets themselves have done their work. */
+    sodium_memzero(device->secrets->mask, sizeof device->secrets->mask);
+    sodium_memzero(device->secrets->self, sizeof device->secrets->self);
+    return err;
 }
 
 enum cn_err secagg_device_mask(struct secagg_device *device, uint32_t *vector)
 {
     CN_TRY(enter(device, PHASE_MASK));
-    enum cn_err err = mask_all(device, vector);
+    enum cn_err err = mask_all(device, vector, NULL, NULL);
     if (err != CN_OK)
         sodium_memzero(vector, device->config.dim * sizeof *vector);
-    /* What follows reveals shares only; the secrets themselves have done their work. */
-    sodium_memzero(device->secrets->mask, sizeof device->secrets->mask);
-    sodium_memzero(device->secrets->self, sizeof device->secrets->self);
-    sodium_memzero(device->secrets->masks, sizeof device->secrets->masks);
     return leave(device, err);
+}
+
+enum cn_err secagg_device_mask_packed(struct secagg_device *device, uint8_t *out,
+                                      const uint32_t *vector)
+{
+    CN_TRY(enter(device, PHASE_MASK));
+    enum cn_err err = mask_all(device, NULL, out, vector);
+    if (err != CN_OK)
+        sodium_memzero(out, pack_bytes(device->config.dim, device->config.bits));
+    return leave(device, err);
+}
+
+/* On a ring: true when every window of degree / 2 places among the neighbours and this device holds
+ * window_min that are in a set. */
+static bool windows_hold(const struct secagg_device *device, uint8_t set)
+{
+    uint32_t degree = device->plan.degree, size = degree / 2, inside = 0;
+
+    if (!is_ring(device))
+        return true;
+    for (uint32_t k = 0; k <= degree; k++) {
+        for (uint32_t side = 0; side < 2; side++) { /* one place enters, one leaves */
+            if (side == 1 && k < size)
+                continue;
+            uint32_t slot = device->around[side == 0 ? k : k - size];
+            uint8_t sets = slot < degree ? device->neighbours[slot].sets : device->sets;
+            uint32_t held = (sets & set) != 0;
+            inside = side == 0 ? inside + held : inside - held;
+        }
+        if (k + 1 >= size && inside < device->plan.window_min)
+            return false;
+    }
+    return true;
 }
 
 /* A neighbour that survives must have been in this device's U2, so that the masks between any two
  * honest survivors are on both vectors. */
-static bool may_survive(const struct secagg_device *device, uint32_t i)
+static enum cn_err take_survivor(struct secagg_device *device, uint32_t index)
 {
-    if (i >= device->count)
-        return false;
-    return (device->sets[i] & IN_U2) || !secagg_holds(&device->shape, i, device->index);
+    if (index >= device->count)
+        return CN_E_INCONSISTENT;
+    uint32_t slot = secagg_device_slot(device, index);
+    if (index == device->index)
+        device->sets |= IN_U3;
+    if (slot == device->plan.degree)
+        return CN_OK;
+    if (!(device->neighbours[slot].sets & IN_U2))
+        return CN_E_INCONSISTENT;
+    device->neighbours[slot].sets |= IN_U3;
+    return CN_OK;
 }
 
 static enum cn_err sign_survivors(struct secagg_device *device, const uint32_t *survivors,
@@ -412,18 +390,17 @@ static enum cn_err sign_survivors(struct secagg_device *device, const uint32_t *
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0 && survivors[i] <= survivors[i - 1])
             return CN_E_INCONSISTENT;
-        if (!may_survive(device, survivors[i]))
-            return CN_E_INCONSISTENT;
-        device->sets[survivors[i]] |= IN_U3;
+        CN_TRY(take_survivor(device, survivors[i]));
     }
-    if (!(device->sets[device->index] & IN_U3))
+    if (!(device->sets & IN_U3))
         return CN_E_INCONSISTENT;
-    if (!secagg_windows_hold(&device->shape, device->sets, IN_U3))
+    if (!windows_hold(device, IN_U3))
         return CN_E_THRESHOLD;
     device->survivors_count = count;
     secagg_vouch_message(device->vouch_message, device->session, survivors, count);
     sign_make(signature, device->identity, SECAGG_VOUCH_LABEL, device->vouch_message,
               sizeof device->vouch_message);
+    device->sets |= VOUCHED;
     return CN_OK;
 }
 
@@ -434,58 +411,111 @@ enum cn_err secagg_device_survivors(struct secagg_device *device, const uint32_t
     return leave(device, sign_survivors(device, survivors, count, signature));
 }
 
-/* At least threshold survivors must have signed the very list that this device signed: then no
- * other list can gather as many. On a ring they must also be everywhere: each of them vouches that
- * it shares masks with all survivors around it. */
+/* One vouch: of a neighbour it must be right, under the very list that this device signed;
+ * strangers on a ring are passed over. */
+static enum cn_err take_vouch(struct secagg_device *device, const struct secagg_vouch *vouch)
+{
+    uint32_t slot = secagg_device_slot(device, vouch->index);
+
+    if (vouch->index >= device->count)
+        return CN_E_INCONSISTENT;
+    if ((slot == device->plan.degree && vouch->index != device->index) ||
+        (is_ring(device) && device->plan.window_min == 0)) /* the server is trusted */
+        return CN_OK;
+    bool is_own = slot == device->plan.degree;
+    uint8_t *sets = is_own ? &device->sets : &device->neighbours[slot].sets;
+    if (!(*sets & IN_U3))
+        return CN_E_INCONSISTENT;
+    CN_TRY(sign_check(vouch->signature,
+                      is_own ? device->own.device : device->neighbours[slot].device,
+                      SECAGG_VOUCH_LABEL, device->vouch_message, sizeof device->vouch_message));
+    *sets |= VOUCHED;
+    return CN_OK;
+}
+
+/* In the complete graph at least threshold survivors must have signed the list that this device
+ * signed: then no other list can gather as many. On a ring most around it must: then nobody near
+ * helps with another list, and so on all around. Signatures beyond the threshold add nothing. */
 static enum cn_err check_vouches(struct secagg_device *device, const struct secagg_vouch *vouches,
                                  uint32_t count)
 {
-    if (count < device->threshold)
+    if (!is_ring(device) && count < device->threshold)
         return CN_E_THRESHOLD;
     if (count > device->survivors_count)
         return CN_E_INCONSISTENT;
     for (uint32_t k = 0; k < count; k++) {
-        uint32_t i = vouches[k].index;
-
-        if (k > 0 && i <= vouches[k - 1].index)
+        if (k > 0 && vouches[k].index <= vouches[k - 1].index)
             return CN_E_INCONSISTENT;
-        if (i >= device->count || !(device->sets[i] & IN_U3))
-            return CN_E_INCONSISTENT;
-        CN_TRY(sign_check(vouches[k].signature, device->members[i].certificate.device,
-                          SECAGG_VOUCH_LABEL, device->vouch_message, sizeof device->vouch_message));
-        device->sets[i] |= VOUCHED;
+        if (is_ring(device) || k < device->threshold)
+            CN_TRY(take_vouch(device, &vouches[k]));
     }
-    return secagg_windows_hold(&device->shape, device->sets, VOUCHED) ? CN_OK : CN_E_THRESHOLD;
+    return windows_hold(device, VOUCHED) ? CN_OK : CN_E_THRESHOLD;
 }
 
-static enum cn_err share_of(struct secagg_device *device, uint32_t i, struct secagg_share *out)
+static struct secagg_share *put(struct secagg_share *out, uint32_t of, enum secagg_kind kind,
+                                const uint8_t value[SECAGG_SHARE_BYTES])
 {
-    const struct secagg_pair_of_shares *shares = &device->secrets->own;
+    out->of = of;
+    out->kind = (uint8_t)kind;
+    memcpy(out->value, value, SECAGG_SHARE_BYTES);
+    return out + 1;
+}
 
-    if (i != device->index) {
-        CN_TRY(open_from(device, &device->held[i]));
-        shares = &device->secrets->opened;
+/* What this device gives of one neighbour; returns where the next goes. */
+static struct secagg_share *give(const struct secagg_device *device, uint32_t slot, bool with_edges,
+                                 struct secagg_share *out)
+{
+    const struct device_neighbour *neighbour = &device->neighbours[slot];
+    const struct device_shared *shared = &device->shared[slot];
+
+    if (!(neighbour->sets & IN_U2))
+        return out;
+    if (neighbour->sets & IN_U3)
+        return put(out, neighbour->index, SECAGG_SELF, shared->shares.of_self);
+    out = put(out, neighbour->index, SECAGG_PAIR, shared->shares.of_mask);
+    return with_edges ? put(out, neighbour->index, SECAGG_EDGE, shared->edge) : out;
+}
+
+static enum cn_err reveal(struct secagg_device *device, const struct secagg_vouch *vouches,
+                          uint32_t count, bool with_edges, struct secagg_share **out)
+{
+    bool placed = false;
+
+    CN_TRY(check_vouches(device, vouches, count));
+    for (uint32_t k = 0; k <= device->plan.degree; k++) {
+        bool is_last = k == device->plan.degree;
+
+        if (!placed && (is_last || device->neighbours[k].index > device->index)) {
+            *out = put(*out, device->index, SECAGG_SELF, device->secrets->own.of_self);
+            placed = true;
+        }
+        if (!is_last)
+            *out = give(device, k, with_edges, *out);
     }
-    out->of = i;
-    out->kind = device->sets[i] & IN_U3 ? SECAGG_SELF : SECAGG_PAIR;
-    memcpy(out->value, out->kind == SECAGG_SELF ? shares->of_self : shares->of_mask,
-           sizeof out->value);
     return CN_OK;
 }
 
 enum cn_err secagg_device_reveal(struct secagg_device *device, const struct secagg_vouch *vouches,
                                  uint32_t count, struct secagg_share *out, uint32_t *out_count)
 {
-    uint32_t filled = 0;
+    struct secagg_share *end = out;
 
+    *out_count = 0;
     CN_TRY(enter(device, PHASE_REVEAL));
-    enum cn_err err = check_vouches(device, vouches, count);
-    for (uint32_t i = 0; i < device->count && err == CN_OK; i++) {
-        if (device->sets[i] & IN_U2)
-            err = share_of(device, i, &out[filled++]);
-    }
-    if (err != CN_OK)
-        sodium_memzero(out, filled * sizeof *out);
-    *out_count = err == CN_OK ? filled : 0;
+    enum cn_err err = reveal(device, vouches, count, false, &end);
+    *out_count = (uint32_t)(end - out);
+    return leave(device, err);
+}
+
+enum cn_err secagg_device_reveal_edges(struct secagg_device *device,
+                                       const struct secagg_vouch *vouches, uint32_t count,
+                                       struct secagg_share *out, uint32_t *out_count)
+{
+    struct secagg_share *end = out;
+
+    *out_count = 0;
+    CN_TRY(enter(device, PHASE_REVEAL));
+    enum cn_err err = reveal(device, vouches, count, true, &end);
+    *out_count = (uint32_t)(end - out);
     return leave(device, err);
 }

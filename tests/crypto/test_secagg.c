@@ -49,7 +49,7 @@ Test(secagg, gives_large_cohorts_a_ring_when_told)
                                        .dropout_permille = 100,
                                        .security_bits = SECAGG_RING_SECURITY_BITS,
                                        .correctness_bits = SECAGG_RING_CORRECTNESS_BITS};
-    cr_assert_eq(secagg_degree(&config, 1000), 126);
+    cr_assert_eq(secagg_degree(&config, 1000), 200);
     cr_assert_eq(secagg_degree(&config, 99), 98);
     cr_assert_lt(secagg_degree(&config, 100), 99);
     config.ring.corrupt_permille = 334;
@@ -58,7 +58,7 @@ Test(secagg, gives_large_cohorts_a_ring_when_told)
 
 Test(secagg, refuses_rings_out_of_range)
 {
-    const struct secagg_ring good = {2, 100, 100, 40, 20};
+    const struct secagg_ring good = {2, 100, 100, 40, 20, SECAGG_MALICIOUS};
     struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2, .ring = good};
     struct secagg_ring bad[] = {good, good, good, good, good, good, good};
 
@@ -82,10 +82,13 @@ enum { N = 3, DIM = 40, BITS = 20 };
 
 static struct cn_buf file;
 
-static void load(void)
+static void load(enum secagg_prg prg)
 {
-    ok(cn_file_read(&file, CAIRN_SOURCE_DIR "/tests/vectors/secagg/three-devices.txt", 1 << 16,
-                    NULL));
+    const char *path = prg == SECAGG_PRG_CHACHA20
+                           ? CAIRN_SOURCE_DIR "/tests/vectors/secagg/three-devices.txt"
+                           : CAIRN_SOURCE_DIR "/tests/vectors/secagg/three-devices-aes.txt";
+
+    ok(cn_file_read(&file, path, 1 << 16, NULL));
 }
 
 /* The value of name, with the number of a device appended when it is not negative. */
@@ -138,23 +141,31 @@ static void fill_script(void *ctx, void *out, size_t len)
     cn_random_fill(&script->rest, out, len);
 }
 
+static void fill_seed(void *ctx, void *out, size_t len)
+{
+    cr_assert_eq(len, 32);
+    memcpy(out, ctx, len);
+}
+
 /* A world whose devices have the identities and secrets of the vectors. */
-static struct world *world_of_vectors(struct script scripts[N])
+static struct world *world_of_vectors(struct script scripts[N], enum secagg_prg prg)
 {
     struct world *world = world_new(N, DIM, BITS);
 
-    load();
+    load(prg);
     bytes_of(world->config.binding, 32, "binding", -1);
+    world->config.prg = (uint8_t)prg;
     for (int k = 0; k < N; k++) {
         struct invitation invitation;
         struct sign_key *one_time;
-        uint8_t seed[32], packed[DIM * BITS / 8];
+        uint8_t seed[32], invitation_seed[32], packed[DIM * BITS / 8];
+        struct cn_random invited = {fill_seed, invitation_seed};
 
+        bytes_of(invitation_seed, sizeof invitation_seed, "invitation_seed", k);
         bytes_of(seed, sizeof seed, "identity_seed", k);
         sign_key_free(world->identity[k]);
         ok(sign_key_from_seed(&world->identity[k], seed));
-        ok(invitation_make(&invitation, &one_time, world->registrar, 1, 2000000000,
-                           &world->random));
+        ok(invitation_make(&invitation, &one_time, world->registrar, 1, 2000000000, &invited));
         ok(certificate_make(&world->certificate[k], &invitation, one_time, world->identity[k],
                             "vector", 1700000000));
         sign_key_free(one_time);
@@ -175,13 +186,14 @@ static struct world *world_of_vectors(struct script scripts[N])
     return world;
 }
 
-Test(secagg, runs_the_round_of_the_vectors)
+static void run_round_of_vectors(enum secagg_prg prg)
 {
     struct script scripts[N];
-    struct world *world = world_of_vectors(scripts);
+    struct world *world = world_of_vectors(scripts, prg);
     const struct secagg_member *members;
     uint32_t count, threshold, sum[DIM];
     uint8_t session[32], id[DEVICE_ID_BYTES], packed[DIM * BITS / 8];
+    struct secagg_entry entry;
 
     world_keys(world);
     ok(secagg_server_members(world->server, &members, &count, &threshold));
@@ -190,6 +202,8 @@ Test(secagg, runs_the_round_of_the_vectors)
     for (int k = 0; k < N; k++) {
         certificate_device_id(id, &members[k].certificate);
         expect(id, sizeof id, "device_id", k);
+        secagg_entry_of(&entry, &members[k]);
+        expect(&entry, sizeof entry, "entry", k);
         expect(members[k].certificate.device, 32, "device_public", k);
         expect(members[k].keys.mask_public, 32, "mask_public", k);
         expect(members[k].keys.seal_public, 32, "seal_public", k);
@@ -220,18 +234,31 @@ Test(secagg, runs_the_round_of_the_vectors)
     cn_buf_clear(&file);
 }
 
-Test(secagg, derives_the_seeds_and_keys_of_the_vectors)
+Test(secagg, runs_the_round_of_the_vectors)
+{
+    run_round_of_vectors(SECAGG_PRG_CHACHA20);
+}
+
+Test(secagg, runs_the_round_of_the_vectors_with_aes)
+{
+    if (!secagg_prg_is_safe(SECAGG_PRG_AES256CTR))
+        cr_skip_test("this machine has no instructions for AES");
+    run_round_of_vectors(SECAGG_PRG_AES256CTR);
+}
+
+static void derive_all(enum secagg_prg prg)
 {
     uint8_t session[32], mask[N][32], seal[N][32], self[N][32], public_key[32], key[32];
+    struct secagg_seed what = {session, (uint8_t)prg};
     char name[32];
 
-    load();
+    load(prg);
     bytes_of(session, sizeof session, "session", -1);
     for (int k = 0; k < N; k++) {
         bytes_of(mask[k], 32, "mask_secret", k);
         bytes_of(seal[k], 32, "seal_secret", k);
         bytes_of(self[k], 32, "self_secret", k);
-        secagg_self_seed(key, session, (uint32_t)k, self[k]);
+        secagg_self_seed(key, &what, (uint32_t)k, self[k]);
         expect(key, sizeof key, "self_seed", k);
     }
     for (int i = 0; i < N; i++) {
@@ -241,7 +268,7 @@ Test(secagg, derives_the_seeds_and_keys_of_the_vectors)
                 continue;
             snprintf(name, sizeof name, "mask_seed_%d", low);
             ok(agree_public(public_key, mask[j]));
-            ok(secagg_mask_seed(key, session, (uint32_t)i, (uint32_t)j, mask[i], public_key));
+            ok(secagg_mask_seed(key, &what, (uint32_t)i, (uint32_t)j, mask[i], public_key));
             expect(key, sizeof key, name, high);
             snprintf(name, sizeof name, "seal_key_%d", low);
             ok(agree_public(public_key, seal[j]));
@@ -252,4 +279,10 @@ Test(secagg, derives_the_seeds_and_keys_of_the_vectors)
     secagg_vouch_message(key, session, (uint32_t[]){0, 1, 2}, 3);
     expect(key, sizeof key, "vouch_message", -1);
     cn_buf_clear(&file);
+}
+
+Test(secagg, derives_the_seeds_and_keys_of_the_vectors)
+{
+    derive_all(SECAGG_PRG_CHACHA20);
+    derive_all(SECAGG_PRG_AES256CTR);
 }

@@ -136,6 +136,46 @@ Test(secagg_device, refuses_more_messages_than_neighbours)
     refuses_inbox(world, inbox, N, CN_E_INCONSISTENT);
 }
 
+/* A message that does not open counts as none: its sender is named, and the vector has no mask with
+ * it. Who does not ask for the names can not go on. */
+static void leaves_out(struct world *world, const struct secagg_sealed *inbox, uint32_t count,
+                       const uint32_t *accused, uint32_t accused_count)
+{
+    uint32_t list[WORLD_MAX], named, vector[DIM] = {0};
+
+    ok(secagg_device_shares(world->device[0], inbox, count));
+    ok(secagg_device_complaints(world->device[0], list, &named));
+    cr_assert_eq(named, accused_count);
+    cr_assert_arr_eq(list, accused, accused_count * sizeof *accused);
+    ok(secagg_device_mask(world->device[0], vector));
+    world_free(world);
+}
+
+Test(secagg_device, masks_nothing_while_a_complaint_was_not_asked_for)
+{
+    struct secagg_sealed inbox[WORLD_MAX];
+    uint32_t count, vector[DIM] = {1, 2, 3};
+    struct world *world = shared(inbox, &count);
+
+    inbox[0].bytes[0] ^= 1;
+    ok(secagg_device_shares(world->device[0], inbox, count));
+    fails(secagg_device_mask(world->device[0], vector), CN_E_AUTH);
+    cr_assert(sodium_is_zero((uint8_t *)vector, sizeof vector));
+    fails(secagg_device_mask(world->device[0], vector), CN_E_UNEXPECTED);
+    world_free(world);
+}
+
+Test(secagg_device, refuses_an_inbox_of_which_too_little_opens)
+{
+    struct secagg_sealed inbox[WORLD_MAX];
+    uint32_t count;
+    struct world *world = shared(inbox, &count);
+
+    for (uint32_t k = 0; k <= N - secagg_threshold(N); k++)
+        inbox[k].bytes[40] ^= 1;
+    refuses_inbox(world, inbox, count, CN_E_THRESHOLD);
+}
+
 Test(secagg_device, refuses_shares_that_were_altered)
 {
     struct secagg_sealed inbox[WORLD_MAX];
@@ -143,7 +183,7 @@ Test(secagg_device, refuses_shares_that_were_altered)
     struct world *world = shared(inbox, &count);
 
     inbox[2].bytes[40] ^= 1;
-    refuses_inbox(world, inbox, count, CN_E_AUTH);
+    leaves_out(world, inbox, count, (uint32_t[]){3}, 1);
 }
 
 Test(secagg_device, refuses_shares_under_another_senders_name)
@@ -154,7 +194,7 @@ Test(secagg_device, refuses_shares_under_another_senders_name)
 
     inbox[0].from = 2;
     inbox[1].from = 1;
-    refuses_inbox(world, inbox, count, CN_E_AUTH);
+    refuses_inbox(world, inbox, count, CN_E_THRESHOLD); /* two that do not open are too many */
 }
 
 Test(secagg_device, refuses_its_own_message_sent_back_under_the_neighbours_name)
@@ -174,7 +214,7 @@ Test(secagg_device, refuses_its_own_message_sent_back_under_the_neighbours_name)
     ok(secagg_server_close_shares(world->server));
     ok(secagg_server_inbox(world->server, 0, inbox, &count));
     memcpy(inbox[0].bytes, mine[0].bytes, sizeof mine[0].bytes); /* same key, other direction */
-    refuses_inbox(world, inbox, count, CN_E_AUTH);
+    leaves_out(world, inbox, count, (uint32_t[]){1}, 1);
 }
 
 Test(secagg_device, refuses_shares_of_another_session)
@@ -186,7 +226,7 @@ Test(secagg_device, refuses_shares_of_another_session)
 
     world_run(before, BEFORE_SHARES);
     ok(secagg_server_inbox(before->server, 0, old, &count));
-    refuses_inbox(world, old, count, CN_E_AUTH);
+    refuses_inbox(world, old, count, CN_E_COHORT);
     world_free(before);
 }
 

@@ -206,16 +206,17 @@ Test(secagg_roster, refuses_an_order_that_the_server_chose)
 /* Signs keys as a device would that follows no other rule: bytes as in docs. */
 static void sign_keys_of(struct world *world, uint32_t k, struct secagg_keys *keys)
 {
-    uint8_t message[32 + 4 + 1 + 3 * SECAGG_KEY_BYTES], *at = message;
+    uint8_t message[32 + 4 + 1 + 1 + 3 * SECAGG_KEY_BYTES], *at = message;
 
     memcpy(at, world->config.binding, 32);
     at[32] = at[33] = at[34] = 0;
     at[35] = DIM;
     at[36] = BITS;
-    memcpy(at + 37, keys->mask_public, 32);
-    memcpy(at + 69, keys->seal_public, 32);
-    memcpy(at + 101, keys->self_public, 32);
-    sign_make(keys->signature, world->identity[k], "cairn-secagg-keys-1", message, sizeof message);
+    at[37] = SECAGG_PRG_CHACHA20;
+    memcpy(at + 38, keys->mask_public, 32);
+    memcpy(at + 70, keys->seal_public, 32);
+    memcpy(at + 102, keys->self_public, 32);
+    sign_make(keys->signature, world->identity[k], "cairn-secagg-keys-2", message, sizeof message);
 }
 
 Test(secagg_roster, refuses_one_time_keys_that_occur_twice)
@@ -324,8 +325,10 @@ Test(secagg_roster, masks_differently_under_another_model)
     ok(agree_pair(peer, other, &world->random));
     agree_scalar(secret, &world->random);
     for (int i = 0; i < 2; i++) {
+        struct secagg_seed what = {session[i], config.prg};
+
         secagg_session_id(session[i], &config, members, 3, 3);
-        ok(secagg_mask_seed(seed[i], session[i], 0, 1, secret, peer));
+        ok(secagg_mask_seed(seed[i], &what, 0, 1, secret, peer));
         config.binding[31] ^= 1;
     }
     cr_assert_arr_neq(session[0], session[1], sizeof session[0]);

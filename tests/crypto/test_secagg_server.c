@@ -261,10 +261,11 @@ Test(secagg_server, learns_nothing_from_a_late_masked_vector)
     ok(secagg_server_session(world->server, session));
     ok(unpack_bits_add(vector, LONG, 8, late, len));
     for (uint32_t k = 0; k < N; k++) {
+        struct secagg_seed what = {session, world->config.prg};
         uint8_t seed[MASK_SEED_BYTES];
         if (k == 4)
             continue;
-        ok(secagg_mask_seed(seed, session, 4, k, secret, members[k].keys.mask_public));
+        ok(secagg_mask_seed(seed, &what, 4, k, secret, members[k].keys.mask_public));
         ok(k < 4 ? mask_add(vector, LONG, 8, seed) : mask_sub(vector, LONG, 8, seed));
     }
     for (size_t i = 0; i < LONG; i++)

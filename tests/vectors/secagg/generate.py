@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes three-devices.txt: one round of three devices, computed from docs/secure-aggregation.md
-alone, in plain Python (RFC 8032, RFC 8439, RFC 9496; hashlib's BLAKE2b). Slow, not constant-time,
-for vectors only. Usage: generate.py > three-devices.txt"""
+"""Writes a round of three devices, computed from docs/secure-aggregation.md
+alone, in plain Python (RFC 8032, RFC 8439, RFC 9496, FIPS 197; hashlib's BLAKE2b). Slow, not constant-time,
+for vectors only. Usage: generate.py > three-devices.txt; generate.py aes > three-devices-aes.txt"""
 import hashlib
 import struct
+import sys
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -142,6 +143,63 @@ def chacha20(key, length):
     return out[:length]
 
 
+# -- FIPS 197 and SP 800-38A --------------------------------------------------------------------
+def sbox():
+    p = q = 1
+    box = [0x63] * 256
+    while True:
+        p = p ^ (p << 1 & 0xFF) ^ (0x1B if p & 0x80 else 0)
+        for shift in (1, 2, 4):
+            q ^= q << shift & 0xFF
+        q ^= 0x09 if q & 0x80 else 0
+        box[p] = q ^ 0x63
+        for r in (1, 2, 3, 4):
+            box[p] ^= (q << r | q >> (8 - r)) & 0xFF
+        if p == 1:
+            return box
+
+
+SBOX = sbox()
+
+
+def aes256_keys(key):
+    w = [key[i:i + 4] for i in range(0, 32, 4)]
+    rcon = 1
+    for i in range(8, 60):
+        t = w[-1]
+        if i % 8 == 0:
+            t = bytes(SBOX[b] for b in t[1:] + t[:1])
+            t, rcon = bytes([t[0] ^ rcon]) + t[1:], rcon << 1
+        elif i % 8 == 4:
+            t = bytes(SBOX[b] for b in t)
+        w.append(bytes(a ^ b for a, b in zip(w[i - 8], t)))
+    return [b"".join(w[i:i + 4]) for i in range(0, 60, 4)]
+
+
+def aes256_block(keys, block):
+    def double(b):
+        return b << 1 & 0xFF ^ (0x1B if b & 0x80 else 0)
+
+    state = bytes(a ^ b for a, b in zip(block, keys[0]))
+    for r in range(1, 15):
+        state = bytes(SBOX[state[(i + 4 * (i % 4)) % 16]] for i in range(16))
+        if r < 14:
+            mixed = []
+            for c in range(0, 16, 4):
+                col = state[c:c + 4]
+                whole = col[0] ^ col[1] ^ col[2] ^ col[3]
+                mixed += [col[i] ^ whole ^ double(col[i] ^ col[(i + 1) % 4]) for i in range(4)]
+            state = bytes(mixed)
+        state = bytes(a ^ b for a, b in zip(state, keys[r]))
+    return state
+
+
+def aes256ctr(key, length):
+    keys = aes256_keys(key)
+    return b"".join(aes256_block(keys, n.to_bytes(16, "big"))
+                    for n in range((length + 15) // 16))[:length]
+
+
 # -- docs/secure-aggregation.md ---------------------------------------------------------------
 def hashed(label, *parts):
     data = bytes([len(label)]) + label.encode()
@@ -160,9 +218,9 @@ def pack(vector, bits):
     return n.to_bytes((len(vector) * bits + 7) // 8, "little")
 
 
-def words(seed, dim, bits):
+def words(seed, dim, bits, prg):
     size = 2 if bits <= 16 else 4
-    stream = chacha20(seed, dim * size)
+    stream = (aes256ctr if prg else chacha20)(seed, dim * size)
     return [int.from_bytes(stream[i * size:(i + 1) * size], "little") % 2**bits
             for i in range(dim)]
 
@@ -176,8 +234,12 @@ class Device:
         self.seed = hashlib.sha256(f"identity {k}".encode()).digest()
         self.public = ed_key(self.seed)[2]
         self.id = hashed("cairn-device-id", self.public)[:16]
+        self.invitation_seed = hashlib.sha256(f"invitation {k}".encode()).digest()
+        self.invitation = hashed("cairn-invitation-id", ed_key(self.invitation_seed)[2])[:16]
         self.secrets = [scalar(name, k) for name in ("mask", "seal", "self")]
         self.keys = [encode(mul(s, G)) for s in self.secrets]
+        self.entry = self.id + self.invitation + hashed("cairn-secagg-member-1", self.public,
+                                                        *self.keys)
 
 
 def say(name, value):
@@ -185,16 +247,17 @@ def say(name, value):
 
 
 def main():
-    dim, bits, threshold = 40, 20, 3
+    dim, bits, threshold, prg = 40, 20, 3, int("aes" in sys.argv)
     binding = hashlib.sha256(b"binding").digest()
     devices = sorted((Device(k) for k in range(3)), key=lambda d: d.id)
-    head = binding + struct.pack(">IB", dim, bits)
-    session = hashed("cairn-secagg-session-1", binding, dim, bits, threshold, len(devices),
-                     *(part for d in devices for part in [d.public] + d.keys))
+    head = binding + struct.pack(">IBB", dim, bits, prg)
+    session = hashed("cairn-secagg-session-2", binding, dim, bits, prg, threshold, len(devices),
+                     b"".join(d.entry for d in devices))
     print("# See README.md.")
     say("binding", binding)
     say("dim", dim)
     say("bits", bits)
+    say("prg", prg)
     say("threshold", threshold)
     say("session", session)
 
@@ -209,21 +272,23 @@ def main():
         say(f"identity_seed_{i}", d.seed)
         say(f"device_public_{i}", d.public)
         say(f"device_id_{i}", d.id)
+        say(f"invitation_seed_{i}", d.invitation_seed)
+        say(f"entry_{i}", d.entry)
         for name, secret, key in zip(("mask", "seal", "self"), d.secrets, d.keys):
             say(f"{name}_secret_{i}", le32(secret))
             say(f"{name}_public_{i}", key)
-        say(f"keys_signature_{i}", signed(d.seed, "cairn-secagg-keys-1", head + b"".join(d.keys)))
+        say(f"keys_signature_{i}", signed(d.seed, "cairn-secagg-keys-2", head + b"".join(d.keys)))
         say(f"input_{i}", pack(vector, bits))
-        seed = hashed("cairn-secagg-self-1", session, i, le32(d.secrets[2]))
+        seed = hashed("cairn-secagg-self-2", session, i, prg, le32(d.secrets[2]))
         say(f"self_seed_{i}", seed)
-        vector = [a + b for a, b in zip(vector, words(seed, dim, bits))]
+        vector = [a + b for a, b in zip(vector, words(seed, dim, bits, prg))]
         for j, other in enumerate(devices):
             if i == j:
                 continue
             point = encode(mul(d.secrets[0], decode(other.keys[0])))
-            seed = hashed("cairn-secagg-mask-1", pair(i, j), point)
+            seed = hashed("cairn-secagg-mask-2", pair(i, j) + bytes([prg]), point)
             sign = 1 if i < j else -1
-            vector = [a + sign * b for a, b in zip(vector, words(seed, dim, bits))]
+            vector = [a + sign * b for a, b in zip(vector, words(seed, dim, bits, prg))]
             if i < j:
                 say(f"mask_seed_{i}_{j}", seed)
                 point = encode(mul(d.secrets[1], decode(other.keys[1])))
