@@ -24,6 +24,7 @@ const struct cn_program *cli_program(void)
     size_t count = 0;
 
     count = add(all, count, privacy_verbs, privacy_verb_count);
+    count = add(all, count, plan_verbs, plan_verb_count);
     count = add(all, count, audit_verbs, audit_verb_count);
     count = add(all, count, model_verbs, model_verb_count);
     count = add(all, count, train_verbs, train_verb_count);

@@ -9,6 +9,8 @@
 
 extern const struct cn_verb privacy_verbs[];
 extern const size_t privacy_verb_count;
+extern const struct cn_verb plan_verbs[];
+extern const size_t plan_verb_count;
 extern const struct cn_verb audit_verbs[];
 extern const size_t audit_verb_count;
 extern const struct cn_verb model_verbs[];

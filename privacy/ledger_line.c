@@ -307,28 +307,38 @@ static enum cn_err read_bytes(uint8_t *out, size_t size, const json_t *value)
     return json_is_string(value) ? cn_hex_decode(out, size, json_string_value(value)) : CN_E_PARSE;
 }
 
-static enum cn_err read_event_part(struct accountant_event *event,
-                                   const struct accountant_field *part, const json_t *object)
+/* Byte by byte: gcc 12 takes a memcpy to a computed place for one into the first member. */
+static void store(struct ledger_entry *entry, size_t at, const void *value, size_t size)
 {
-    uint8_t *at = (uint8_t *)event + part->offset;
+    const uint8_t *from = value;
+    uint8_t *to = (uint8_t *)entry + at;
+
+    for (size_t i = 0; i < size; i++)
+        to[i] = from[i];
+}
+
+static enum cn_err read_event_part(struct ledger_entry *entry, const struct accountant_field *part,
+                                   const json_t *object)
+{
+    size_t at = offsetof(struct ledger_entry, event) + part->offset;
     int64_t whole;
     uint32_t narrow;
     double real;
 
     if (part->type == ACCOUNTANT_REAL) {
         CN_TRY(read_number(&real, object, part->name));
-        memcpy(at, &real, sizeof real);
+        store(entry, at, &real, sizeof real);
         return CN_OK;
     }
     CN_TRY(read_integer(&whole, object, part->name));
     if (part->type == ACCOUNTANT_U64) {
-        memcpy(at, &whole, sizeof whole); /* never negative */
+        store(entry, at, &whole, sizeof whole); /* never negative */
         return CN_OK;
     }
     if (whole > UINT32_MAX)
         return CN_E_PARSE;
     narrow = (uint32_t)whole;
-    memcpy(at, &narrow, sizeof narrow);
+    store(entry, at, &narrow, sizeof narrow);
     return CN_OK;
 }
 
@@ -343,7 +353,7 @@ static enum cn_err read_event(struct ledger_entry *entry, const json_t *object)
     CN_TRY(accountant_kind_parse(&entry->event.kind, kind));
     parts = accountant_fields(entry->event.kind, &count);
     for (size_t i = 0; i < count; i++)
-        CN_TRY(read_event_part(&entry->event, &parts[i], object));
+        CN_TRY(read_event_part(entry, &parts[i], object));
     return CN_OK;
 }
 
