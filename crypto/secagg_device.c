@@ -308,7 +308,7 @@ static enum cn_err mask_all(struct secagg_device *device, uint32_t *vector, uint
 
     if (device->accused > 0 && !device->has_complained)
         return CN_E_AUTH;
-    struct mask *masks = sodium_allocarray((size_t)device->plan.degree + 1, sizeof *masks);
+    struct mask *masks = sodium_malloc(((size_t)device->plan.degree + 1) * sizeof *masks);
     if (!masks)
         return CN_E_NOMEM;
     struct mask_set set = {

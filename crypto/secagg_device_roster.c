@@ -133,7 +133,7 @@ static enum cn_err keep_neighbours(struct secagg_device *device, const struct ro
     enum cn_err err = CN_OK;
 
     device->neighbours = calloc(degree, sizeof *device->neighbours);
-    device->shared = sodium_allocarray(degree, sizeof *device->shared);
+    device->shared = sodium_malloc(degree * sizeof *device->shared);
     if (!listed || !device->neighbours || !device->shared)
         CN_TRY_OUT(err, CN_E_NOMEM);
     sodium_memzero(device->shared, degree * sizeof *device->shared);
