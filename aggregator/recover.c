@@ -12,7 +12,8 @@ struct pass {
     struct cn_diag *diag;
     struct ledger_entry open; /* the round that has begun and not ended */
     bool is_open;
-    uint64_t ends; /* lines that end a round */
+    bool uploading; /* updates may have left devices in it */
+    uint64_t ends;  /* lines that end a round */
 };
 
 void recover_device_reason(char out[LEDGER_REASON_MAX], const uint8_t id[DEVICE_ID_BYTES],
@@ -65,6 +66,39 @@ static enum cn_err check_model(struct pass *pass, const struct ledger_entry *ent
     return CN_E_DATA;
 }
 
+/* Reads the plan of a line's task. Returns ownership. */
+static enum cn_err plan_of(struct pass *pass, const struct ledger_entry *entry, struct task **task)
+{
+    struct store_task row;
+    struct blob *plan = NULL;
+    CN_TRY(store_task_get(pass->what->store, entry->task_id, &row));
+    CN_TRY(registry_get(pass->what->registry, &plan, row.plan, TASK_TEXT_BYTES_MAX, pass->diag));
+    enum cn_err err =
+        task_parse(task, (const char *)plan->bytes, plan->len, "the plan", pass->diag);
+    blob_drop(plan);
+    return err;
+}
+
+/* What can still be known about a round that the store has lost: the epsilon so far. Times in each
+ * phase and bytes are gone; the model is evaluated again. */
+static enum cn_err price(struct pass *pass, const struct ledger_entry *entry,
+                         struct metrics *metrics)
+{
+    struct store_task row;
+    struct task *task = NULL;
+    uint32_t charged = 0;
+    CN_TRY(store_task_get(pass->what->store, entry->task_id, &row));
+    if (row.published >= entry->round || !entry->has_event)
+        return CN_OK; /* the store has it, numbers and all */
+    CN_TRY(store_round_charged(pass->what->store, entry->task_id, &charged));
+    CN_TRY(plan_of(pass, entry, &task));
+    double epsilon = 0;
+    if (task_epsilon(task, charged + 1, &epsilon) == CN_OK)
+        metrics->epsilon = epsilon;
+    task_free(task);
+    return CN_OK;
+}
+
 static enum cn_err see_end(struct pass *pass, const struct ledger_entry *entry)
 {
     pass->ends++;
@@ -82,6 +116,7 @@ static enum cn_err see_end(struct pass *pass, const struct ledger_entry *entry)
     snprintf(round.reason, sizeof(round.reason), "%s", entry->reason);
     metrics_init(&round.metrics);
     CN_TRY(check_model(pass, entry));
+    CN_TRY(price(pass, entry, &round.metrics));
     uint64_t before = 0, after = 0;
     CN_TRY(store_round_count(pass->what->store, &before));
     CN_TRY(store_round_add(pass->what->store, &round));
@@ -96,6 +131,11 @@ static enum cn_err see(void *ctx, const struct ledger_entry *entry)
     if (is(entry, "round_opened")) {
         pass->open = *entry;
         pass->is_open = true;
+        pass->uploading = false;
+        return CN_OK;
+    }
+    if (is(entry, RECOVER_UPLOADING)) {
+        pass->uploading = true;
         return CN_OK;
     }
     if (is(entry, "round_published") || is(entry, "round_abandoned"))
@@ -141,19 +181,12 @@ void recover_charge(struct ledger_entry *entry, const struct task *task)
 /* What the round costs stands in the task's plan. */
 static enum cn_err charge_by_plan(struct pass *pass, struct ledger_entry *entry)
 {
-    struct store_task row;
-    CN_TRY(check_model(pass, entry));
-    CN_TRY(store_task_get(pass->what->store, entry->task_id, &row));
-    struct blob *plan = NULL;
-    CN_TRY(registry_get(pass->what->registry, &plan, row.plan, TASK_TEXT_BYTES_MAX, pass->diag));
     struct task *task = NULL;
-    enum cn_err err =
-        task_parse(&task, (const char *)plan->bytes, plan->len, "the plan", pass->diag);
-    if (err == CN_OK)
-        recover_charge(entry, task);
+    CN_TRY(check_model(pass, entry));
+    CN_TRY(plan_of(pass, entry, &task));
+    recover_charge(entry, task);
     task_free(task);
-    blob_drop(plan);
-    return err;
+    return CN_OK;
 }
 
 static enum cn_err abandon_open(struct ledger *ledger, struct pass *pass)
@@ -165,7 +198,8 @@ static enum cn_err abandon_open(struct ledger *ledger, struct pass *pass)
     end.time_s = pass->what->now_s;
     memset(end.model, 0, sizeof(end.model));
     memset(end.paid_for, 0, sizeof(end.paid_for));
-    CN_TRY(charge_by_plan(pass, &end));
+    if (pass->uploading)
+        CN_TRY(charge_by_plan(pass, &end));
     CN_TRY(ledger_append(ledger, &end));
     pass->result->abandoned++;
     CN_TRY(store_begin(pass->what->store));

@@ -16,6 +16,9 @@
 
 #define RECOVER_REASON "the aggregator stopped in the middle"
 
+/* The kind of the line that stands before the first update of a round can leave a device. */
+#define RECOVER_UPLOADING "round_uploading"
+
 struct recover {
     struct store *store;
     const struct registry *registry;

@@ -138,8 +138,9 @@ enum cn_err round_error(const struct round *round);
 const char *round_reason(const struct round *round);
 
 /* Alike, with words of their own for each survivor: fill is called with a copy of outcome, the
- * device and the address of its upload. */
+ * device, its identity key and the address of its upload. */
 typedef void (*round_fill)(void *ctx, const uint8_t device[DEVICE_ID_BYTES],
+                           const uint8_t device_key[SIGN_PUBLIC_BYTES],
                            const uint8_t upload[HASH_BYTES], struct message_outcome *outcome);
 void round_outcome_each(struct round *round, const struct message_outcome *outcome, round_fill fill,
                         void *ctx);

@@ -9,7 +9,13 @@
 #include "base/text.h"
 #include "nn/safetensors.h"
 
-enum { PAUSE_FIRST_MS = 1000, PAUSE_MAX_MS = 60000, SAY_MS = 60000, MODEL_ROOM = 1 << 21 };
+enum {
+    PAUSE_FIRST_MS = 1000,
+    PAUSE_MAX_MS = 60000,
+    SAY_MS = 60000,
+    DECLINE_BURST = 50,
+    MODEL_ROOM = 1 << 21
+};
 
 int64_t runner_now_s(const struct runner *runner)
 {
@@ -56,8 +62,9 @@ enum cn_err runner_new(struct runner **out, const struct runner_options *options
                            .name = options->name,
                            .now_s = runner_now_s(runner)};
     struct recover_result result = {0};
-    enum cn_err err =
-        runner->declines ? recover_run(&runner->ledger, &what, &result, diag) : CN_E_NOMEM;
+    enum cn_err err = runner->declines ? runner_receipts_new(runner) : CN_E_NOMEM;
+    if (err == CN_OK)
+        err = recover_run(&runner->ledger, &what, &result, diag);
     if (err != CN_OK) {
         runner_free(runner);
         return err;
@@ -81,6 +88,7 @@ void runner_free(struct runner *runner)
     assess_cache_clear(&runner->assessing.cache);
     ledger_close(runner->ledger);
     free(runner->declines);
+    runner_receipts_free(runner);
     free(runner);
 }
 
@@ -220,10 +228,12 @@ static void call_declined(void *ctx, const uint8_t device[DEVICE_ID_BYTES], enum
     };
     struct runner *runner = ctx;
     char hex[2 * DEVICE_ID_BYTES + 1];
+    uint64_t now_ms = runner->options.clock.steady_ms(runner->options.clock.ctx), dropped = 0;
     cn_hex_encode(hex, device, DEVICE_ID_BYTES);
-    cn_log(CN_LOG_INFO, "device declined", cn_log_text("device", hex),
-           cn_log_uint("round", runner->row.published + 1), cn_log_text("why", words[code]),
-           cn_log_text("reason", text));
+    if (cn_log_limit_pass(&runner->decline_log, now_ms, DECLINE_BURST, SAY_MS, &dropped))
+        cn_log(CN_LOG_INFO, "device declined", cn_log_text("device", hex),
+               cn_log_uint("round", runner->row.published + 1), cn_log_text("why", words[code]),
+               cn_log_text("reason", text), cn_log_uint("not_shown", dropped));
     if (runner->decline_count == MESSAGE_MEMBERS_MAX)
         return;
     struct runner_decline *decline = &runner->declines[runner->decline_count++];
@@ -248,6 +258,16 @@ static void keep_declines(struct runner *runner)
     runner->decline_count = 0;
 }
 
+/* From here on the round is charged: after a crash the ledger must tell, so the line is on the disk
+ * before a share or a key leaves that lets a device upload. */
+static enum cn_err call_uploading(void *ctx)
+{
+    struct runner *runner = ctx;
+    struct ledger_entry entry;
+    CN_TRY(runner_entry(runner, &entry, RECOVER_UPLOADING));
+    return ledger_append(runner->ledger, &entry);
+}
+
 static enum cn_err round_options_fill(const struct runner *runner, struct round_options *options)
 {
     const struct task *task = runner->task;
@@ -265,6 +285,9 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
     memcpy(options->registrar, runner->options.registrar, SIGN_PUBLIC_BYTES);
     round_binding(options->secagg.binding, &options->id, options->plan, options->model);
     options->cohort_max = rounds->cohort_max;
+    options->aes = secagg_prg_is_safe(SECAGG_PRG_AES256CTR);
+    options->unmasked = task->secure_aggregation.mode == TASK_MODE_OFF;
+    options->ledger_key = runner->options.key;
     options->uploads_max = runner->options.uploads_max;
     options->grace_ms = runner->options.grace_ms;
     options->wait_ms[ROUND_GATHER] = (uint64_t)rounds->gather_s * 1000;
@@ -278,8 +301,11 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
 
 static void start_attempt(struct runner *runner, uint64_t now_ms)
 {
-    struct round_calls calls = {
-        .send = call_send, .opening = call_opening, .declined = call_declined, .ctx = runner};
+    struct round_calls calls = {.send = call_send,
+                                .opening = call_opening,
+                                .declined = call_declined,
+                                .uploading = call_uploading,
+                                .ctx = runner};
     struct round_options options;
     runner->attempt = runner->row.attempt + 1;
     runner->opened = false;
@@ -362,6 +388,7 @@ static void round_step(struct runner *runner, uint64_t now_ms)
 void runner_tick(struct runner *runner, uint64_t now_ms)
 {
     keep_declines(runner);
+    runner_receipts_keep(runner, now_ms, false);
     runner_assess_start(runner);
     if (runner->state == RUNNER_ROUND) {
         round_tick(runner->round, now_ms);
@@ -407,6 +434,8 @@ void runner_poll(struct runner *runner, uint64_t now_ms)
 enum cn_err runner_message(struct runner *runner, const uint8_t device[DEVICE_ID_BYTES],
                            const struct message *message, uint64_t now_ms)
 {
+    if (message->type == MESSAGE_RECEIPTED)
+        return runner_receipts_signed(runner, device, &message->as.receipted, now_ms);
     if (runner->state != RUNNER_ROUND)
         return CN_OK; /* an answer to a round that is over */
     enum cn_err err = round_message(runner->round, device, message, now_ms);
@@ -417,6 +446,7 @@ enum cn_err runner_message(struct runner *runner, const uint8_t device[DEVICE_ID
 void runner_device_here(struct runner *runner, const uint8_t device[DEVICE_ID_BYTES],
                         uint64_t now_ms)
 {
+    runner_receipts_again(runner, device);
     if (runner->round)
         round_device_here(runner->round, device, now_ms);
 }
@@ -439,6 +469,7 @@ void runner_stop(struct runner *runner, uint64_t now_ms)
 {
     runner->stopping = true;
     keep_declines(runner);
+    runner_receipts_keep(runner, now_ms, true);
     if (runner->state != RUNNER_ROUND)
         return;
     round_fail(runner->round, CN_E_STATE, "the aggregator is being stopped", now_ms);
@@ -473,4 +504,18 @@ void runner_ledger_head(const struct runner *runner, uint8_t head[HASH_BYTES], u
     *count = 0;
     if (runner->ledger)
         ledger_head(runner->ledger, head, count);
+}
+
+enum cn_err runner_checkpoint(const struct runner *runner, struct checkpoint *checkpoint,
+                              uint64_t count, uint8_t then[HASH_BYTES])
+{
+    uint8_t head[HASH_BYTES];
+    uint64_t lines = 0;
+    memset(then, 0, HASH_BYTES);
+    runner_ledger_head(runner, head, &lines);
+    if (lines == 0)
+        return CN_E_STATE;
+    checkpoint_make(checkpoint, lines, head, runner->options.key);
+    enum cn_err err = count > 0 ? ledger_head_at(runner->ledger, count, then) : CN_OK;
+    return err == CN_E_NOT_FOUND ? CN_OK : err;
 }

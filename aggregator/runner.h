@@ -16,6 +16,7 @@
 #include "aggregator/round.h"
 #include "aggregator/store.h"
 #include "base/clock.h"
+#include "privacy/checkpoint.h"
 #include "privacy/ledger.h"
 
 /* Work for another thread. run may not touch the runner; done is called on the owner's thread. */
@@ -96,5 +97,10 @@ bool runner_done(const struct runner *runner);
 struct blob *runner_blob(const struct runner *runner, const uint8_t hash[HASH_BYTES]);
 
 void runner_ledger_head(const struct runner *runner, uint8_t head[HASH_BYTES], uint64_t *count);
+
+/* Signs the ledger as it stands; and gives its head after count lines, zeros when it never had so
+ * many. CN_E_STATE while the ledger can not be opened. */
+enum cn_err runner_checkpoint(const struct runner *runner, struct checkpoint *checkpoint,
+                              uint64_t count, uint8_t then[HASH_BYTES]);
 
 #endif

@@ -68,8 +68,10 @@ static void row_fill(const struct runner *runner, struct store_round *round,
         metrics->epsilon = epsilon;
 }
 
-/* published: the new model's hash; NULL: abandoned, with the reason. */
-static void send_outcome(struct runner *runner, const uint8_t *published, const char *reason)
+/* published: the new model's hash; NULL: abandoned, with the reason. line: the one that was written
+ * about it just now, or NULL: then nobody gets a receipt. */
+static void send_outcome(struct runner *runner, const uint8_t *published,
+                         const struct ledger_entry *line, const char *reason)
 {
     struct round_facts facts;
     round_facts(runner->round, &facts);
@@ -81,7 +83,10 @@ static void send_outcome(struct runner *runner, const uint8_t *published, const 
         memcpy(outcome.model, published, HASH_BYTES);
     runner_ledger_head(runner, outcome.ledger_head, &outcome.ledger_count);
     snprintf(outcome.reason, sizeof(outcome.reason), "%s", published ? "" : reason);
-    round_outcome(runner->round, &outcome);
+    if (line)
+        runner_receipts_give(runner, &outcome, line);
+    else
+        round_outcome(runner->round, &outcome);
 }
 
 static void drop_round(struct runner *runner)
@@ -160,13 +165,26 @@ static void abandon(struct runner *runner, const char *reason, uint64_t now_ms)
         runner->charged += entry.has_event;
     }
     say_abandoned(runner, reason);
-    send_outcome(runner, NULL, reason);
+    send_outcome(runner, NULL, NULL, reason);
     drop_round(runner);
     go_on(runner, false, now_ms);
 }
 
+static void say_complaint(void *ctx, const uint8_t by[DEVICE_ID_BYTES],
+                          const uint8_t of[DEVICE_ID_BYTES])
+{
+    const struct runner *runner = ctx;
+    char one[LEDGER_REASON_MAX], other[LEDGER_REASON_MAX];
+    recover_device_reason(one, by, "");
+    recover_device_reason(other, of, "");
+    cn_log(CN_LOG_WARN, "a device says that another one's shares do not open; watch both",
+           cn_log_text("by", one), cn_log_text("of", other),
+           cn_log_uint("round", runner->row.published + 1));
+}
+
 void runner_finish_failed(struct runner *runner, uint64_t now_ms)
 {
+    round_complaints(runner->round, say_complaint, runner);
     enum cn_err why = round_error(runner->round);
     char reason[STORE_REASON_MAX];
     snprintf(reason, sizeof(reason), "%.200s", round_reason(runner->round));
@@ -258,7 +276,7 @@ static void publish(struct runner *runner, struct aggregate *job, uint64_t now_m
     runner->charged += entry.has_event;
     take_model(runner, job->next);
     job->next = NULL;
-    send_outcome(runner, runner->model->hash, "");
+    send_outcome(runner, runner->model->hash, &entry, "");
     drop_round(runner);
     runner->assess_wanted = true;
     if (!runner->row.test[0])
@@ -280,6 +298,7 @@ void runner_finish_summed(struct runner *runner, uint64_t now_ms)
 {
     struct aggregate *job = &runner->opening.aggregate;
     round_suspects(runner->round, say_suspect, runner);
+    round_complaints(runner->round, say_complaint, runner);
     if (job->err == CN_OK) {
         publish(runner, job, now_ms);
         return;
@@ -335,7 +354,7 @@ void runner_mend(struct runner *runner, uint64_t now_ms)
         runner->assess_wanted = true;
     else
         say_abandoned(runner, runner->reason);
-    send_outcome(runner, published ? row.model : NULL, runner->reason);
+    send_outcome(runner, published ? row.model : NULL, NULL, runner->reason);
     drop_round(runner);
     runner_unload(runner); /* model and counts are read anew */
     runner->state = RUNNER_IDLE;

@@ -38,6 +38,16 @@ struct runner_decline {
     char reason[STORE_REASON_MAX];
 };
 
+/* A receipt that was given and not countersigned yet. */
+struct runner_receipt {
+    uint8_t device_key[SIGN_PUBLIC_BYTES];
+    uint8_t device[DEVICE_ID_BYTES];
+    struct message_outcome outcome; /* as it was sent; comes again after a new login */
+    struct ledger_entry published;  /* the line that it vouches for, for what it cost */
+};
+
+enum { RUNNER_RECEIPTS_MAX = 2 * MESSAGE_MEMBERS_MAX };
+
 struct runner {
     struct runner_options options;
     struct runner_calls calls;
@@ -68,6 +78,13 @@ struct runner {
 
     struct runner_decline *declines; /* [MESSAGE_MEMBERS_MAX] not yet in the store */
     uint32_t decline_count;
+    struct cn_log_limit decline_log;
+
+    struct runner_receipt *receipts; /* [RUNNER_RECEIPTS_MAX] the oldest first */
+    uint32_t receipt_count;
+    struct ledger_entry *signed_lines; /* [RUNNER_RECEIPTS_MAX] countersigned, not in the ledger */
+    uint32_t signed_count;
+    uint64_t signed_ms; /* when the first of them came */
 };
 
 int64_t runner_now_s(const struct runner *runner);
@@ -83,6 +100,20 @@ void runner_finish_failed(struct runner *runner, uint64_t now_ms);
 void runner_finish_summed(struct runner *runner, uint64_t now_ms);
 void runner_mend(struct runner *runner, uint64_t now_ms);
 enum cn_err runner_entry(const struct runner *runner, struct ledger_entry *entry, const char *kind);
+
+/* runner_receipts.c: what both sides sign about a published round. */
+enum cn_err runner_receipts_new(struct runner *runner);
+void runner_receipts_free(struct runner *runner);
+/* Tells everybody the outcome, and gives each survivor its receipt for the line that was written.
+ */
+void runner_receipts_give(struct runner *runner, const struct message_outcome *outcome,
+                          const struct ledger_entry *published);
+/* A device is back: what it has not signed yet comes again. */
+void runner_receipts_again(struct runner *runner, const uint8_t device[DEVICE_ID_BYTES]);
+enum cn_err runner_receipts_signed(struct runner *runner, const uint8_t device[DEVICE_ID_BYTES],
+                                   const struct message_receipted *message, uint64_t now_ms);
+/* Writes what was signed, under one flush, when all is there or some time has passed. */
+void runner_receipts_keep(struct runner *runner, uint64_t now_ms, bool at_once);
 
 /* runner_assess.c */
 void runner_assess_start(struct runner *runner);

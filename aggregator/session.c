@@ -212,7 +212,7 @@ static bool welcome(const struct session *session, const struct message_hello *h
     return false;
 }
 
-static enum cn_err send_welcome(const struct session *session)
+static enum cn_err send_welcome(const struct session *session, const struct message_hello *hello)
 {
     const struct session_host *host = session->host;
     struct message message = {.type = MESSAGE_WELCOME};
@@ -221,7 +221,11 @@ static enum cn_err send_welcome(const struct session *session)
     reply->heartbeat_ms = HEARTBEAT_MS;
     reply->now_s = host->clock.wall_s(host->clock.ctx);
     memcpy(reply->aggregator, host->ledger_key, SIGN_PUBLIC_BYTES);
-    runner_ledger_head(host->runner, reply->ledger_head, &reply->ledger_count);
+    struct checkpoint now;
+    CN_TRY(runner_checkpoint(host->runner, &now, hello->ledger_count, reply->ledger_then));
+    reply->ledger_count = now.count;
+    memcpy(reply->ledger_head, now.head, HASH_BYTES);
+    memcpy(reply->ledger_signature, now.signature, SIGN_BYTES);
     return link_send(session->link, &message);
 }
 
@@ -229,29 +233,30 @@ static enum cn_err send_welcome(const struct session *session)
  * that ours was set back. */
 static void compare_ledgers(const struct session *session, const struct message_hello *hello)
 {
-    uint8_t head[HASH_BYTES];
-    uint64_t count = 0;
-    runner_ledger_head(session->host->runner, head, &count);
-    bool differs =
-        hello->ledger_count == count && memcmp(hello->ledger_head, head, HASH_BYTES) != 0;
-    if ((hello->ledger_count > count || (count > 0 && differs)) && may_log(session->host))
-        cn_log(CN_LOG_WARN, "a device has seen another ledger than this one; was it set back?",
-               cn_log_text("device", session->name), cn_log_uint("lines_seen", hello->ledger_count),
-               cn_log_uint("lines", count));
+    struct checkpoint now;
+    uint8_t then[HASH_BYTES];
+    if (hello->ledger_count == 0 ||
+        runner_checkpoint(session->host->runner, &now, hello->ledger_count, then) != CN_OK ||
+        memcmp(then, hello->ledger_head, HASH_BYTES) == 0 || !may_log(session->host))
+        return;
+    cn_log(CN_LOG_ERROR, "a device has seen another ledger than this one; was it set back?",
+           cn_log_text("device", session->name), cn_log_uint("lines_seen", hello->ledger_count),
+           cn_log_uint("lines", now.count));
 }
 
 /* Joins the cohort; an older connection of the same device makes way. */
-static void come_in(struct session *session, const struct certificate *certificate)
+static void come_in(struct session *session, const struct message_hello *hello)
 {
     struct session_host *host = session->host;
     struct session *old = find(host, session->device);
     if (old)
         goodbye(old, BYE_REPLACED, "the same device connected again");
-    enum cn_err err = cohort_join(host->cohort, certificate);
+    enum cn_err err = cohort_join(host->cohort, &hello->certificate);
     if (err != CN_OK) {
         goodbye(session, BYE_BUSY, "too many devices: come back later");
         return;
     }
+    cohort_set_abilities(host->cohort, session->device, hello->abilities);
     struct session **head = bucket(host, session->device);
     session->bucket_next = *head;
     *head = session;
@@ -279,10 +284,10 @@ static void on_hello(struct session *session, const struct message_hello *hello)
     }
     compare_ledgers(session, hello);
     session->enrolled = hello->enrol;
-    if (send_welcome(session) != CN_OK)
-        goodbye(session, BYE_BUSY, "no room for a message: come back later");
+    if (send_welcome(session, hello) != CN_OK)
+        goodbye(session, BYE_BUSY, "the aggregator has trouble with its ledger: come back later");
     else if (!hello->enrol)
-        come_in(session, &hello->certificate);
+        come_in(session, hello);
 }
 
 /* ---- downloads ---- */
