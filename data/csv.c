@@ -9,6 +9,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "data/csv_header.h"
 #include "data/csv_internal.h"
 #include "data/csv_labels.h"
 #include "data/csv_record.h"
@@ -18,6 +19,7 @@
 
 struct table {
     struct csv_reader reader;
+    struct csv_header header;
     struct csv_labels labels;
     struct intake intake;
     const struct data_form *form; /* may be NULL */
@@ -43,12 +45,10 @@ const char *csv_shown(char out[CSV_SHOWN_MAX], const struct csv_field *field)
     return out;
 }
 
-/* Takes the names; longer ones are cut, empty ones are no names. */
 static enum cn_err take_names(struct table *table, struct cn_diag *diag)
 {
-    const struct csv_field *fields = table->reader.fields;
-
-    table->count = table->reader.field_count;
+    CN_TRY(csv_header_read(&table->header, &table->reader, diag));
+    table->count = table->header.count;
     if (table->count < 2) {
         cn_diag_set(diag, table->path, 1, 1, "one column, expected a label and at least one more");
         cn_diag_hint(diag, "columns are separated by %s",
@@ -59,67 +59,22 @@ static enum cn_err take_names(struct table *table, struct cn_diag *diag)
     if (!table->columns)
         return CN_E_NOMEM;
     for (uint32_t i = 0; i < table->count; i++) {
-        size_t len;
-        const char *text = csv_trimmed(&fields[i], &len);
-
-        if (len >= DATA_NAME_MAX || !cn_utf8_valid(text, len, NULL)) {
-            cn_diag_set(diag, table->path, fields[i].line, fields[i].column,
-                        "the name of column %u is longer than %d bytes or not UTF-8", i + 1,
-                        DATA_NAME_MAX - 1);
-            return CN_E_DATA;
-        }
-        memcpy(table->columns[i].name, text, len);
+        table->columns[i].name = table->header.names[i];
         table->columns[i].feature = CSV_NOT_A_FEATURE;
         table->columns[i].target = CSV_NOT_A_FEATURE;
     }
     return CN_OK;
 }
 
-static enum cn_err check_double_names(const struct table *table, struct cn_diag *diag)
-{
-    for (uint32_t i = 1; i < table->count; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            if (!table->columns[i].name[0] ||
-                strcmp(table->columns[i].name, table->columns[j].name) != 0)
-                continue;
-            cn_diag_set(diag, table->path, table->reader.fields[i].line,
-                        table->reader.fields[i].column, "columns %u and %u have the same name '%s'",
-                        j + 1, i + 1, table->columns[i].name);
-            return CN_E_DATA;
-        }
-    }
-    return CN_OK;
-}
-
-/* The column called name, or count. */
 static uint32_t find_name(const struct table *table, const char *name)
 {
-    uint32_t i = 0;
-
-    while (i < table->count && strcmp(table->columns[i].name, name) != 0)
-        i++;
-    return i;
+    return csv_header_find(&table->header, name);
 }
 
-/* Tells that the header lacks a name, and which one it has that is near. */
 static enum cn_err refuse_name(const struct table *table, const char *what, const char *name,
                                struct cn_diag *diag)
 {
-    const char **known = calloc(table->count, sizeof *known);
-    const char *near = NULL;
-
-    for (uint32_t i = 0; known && i < table->count; i++)
-        known[i] = table->columns[i].name;
-    if (known)
-        near = cn_text_nearest(name, known, table->count);
-    cn_diag_set(diag, table->path, 1, 0, "no column '%.63s' in the header, which the %s names",
-                name, what);
-    if (near && near[0])
-        cn_diag_hint(diag, "did you mean '%s'?", near);
-    else
-        cn_diag_hint(diag, "the first line must name the columns");
-    free((void *)known);
-    return CN_E_CONFIG;
+    return csv_header_refuse(&table->header, table->path, what, name, diag);
 }
 
 /* By name; a number counts only where no column is called so. */
@@ -215,15 +170,7 @@ static enum cn_err choose_features(struct table *table, struct cn_diag *diag)
 
 static enum cn_err read_header(struct table *table, struct cn_diag *diag)
 {
-    bool got;
-
-    CN_TRY(csv_reader_next(&table->reader, &got, diag));
-    if (!got) {
-        cn_diag_set(diag, table->path, 0, 0, "the file is empty, expected a header and records");
-        return CN_E_DATA;
-    }
     CN_TRY(take_names(table, diag));
-    CN_TRY(check_double_names(table, diag));
     CN_TRY(find_label(table, table->label_text, diag));
     CN_TRY(choose_targets(table, diag));
     return choose_features(table, diag);
@@ -249,13 +196,7 @@ static enum cn_err take_record(struct table *table, struct dataset *set, struct 
     size_t row;
     float *x;
 
-    if (reader->field_count != table->count) {
-        cn_diag_set(diag, table->path, reader->fields[0].line, 1,
-                    "%u fields, the header has %u columns", reader->field_count, table->count);
-        cn_diag_hint(diag, reader->separator == ',' ? "text with commas needs quotes around it"
-                                                    : "text must have no tabs in it");
-        return CN_E_DATA;
-    }
+    CN_TRY(csv_header_check(&table->header, reader, diag));
     CN_TRY(intake_row(&table->intake, &row, table->path, diag));
     x = set->x + row * table->features;
     for (uint32_t i = 0; i < table->count; i++) {
@@ -295,6 +236,7 @@ static void table_clear(struct table *table)
     for (uint32_t i = 0; table->columns && i < table->count; i++)
         csv_column_clear(&table->columns[i]);
     free(table->columns);
+    csv_header_clear(&table->header);
     csv_labels_clear(&table->labels);
     csv_reader_close(&table->reader);
 }

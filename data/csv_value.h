@@ -20,7 +20,7 @@ struct csv_category {
 
 /* What becomes of one column of the file. */
 struct csv_column {
-    char name[DATA_NAME_MAX];
+    const char *name;               /* borrowed */
     uint32_t feature;               /* of its first value in an example, or CSV_NOT_A_FEATURE */
     uint32_t target;                /* its place among the targets, or CSV_NOT_A_FEATURE */
     const struct data_column *spec; /* borrowed; of features and targets */
