@@ -126,8 +126,9 @@ static uint32_t best(const float *logits, uint32_t count)
 
 static enum cn_err count_hits(struct score *score, struct model *model, const struct dataset *set)
 {
-    uint32_t outputs = model_outputs(model);
-    float *logits = malloc((size_t)EVALUATE_ROWS * outputs * sizeof *logits);
+    const uint32_t outputs = model_outputs(model), positions = dataset_targets(set);
+    float *logits =
+        calloc((size_t)EVALUATE_ROWS * model_positions(model), outputs * sizeof *logits);
 
     if (!logits)
         return CN_E_NOMEM;
@@ -135,9 +136,11 @@ static enum cn_err count_hits(struct score *score, struct model *model, const st
         size_t rows = set->n - from < EVALUATE_ROWS ? set->n - from : EVALUATE_ROWS;
 
         model_forward(model, logits, set->x + from * dataset_features(set), rows);
-        for (size_t i = 0; i < rows; i++) {
-            uint32_t label = set->y[from + i];
+        for (size_t i = 0; i < rows * positions; i++) {
+            uint32_t label = set->y[from * positions + i];
 
+            if (label == DATASET_IGNORE)
+                continue;
             score->correct[label] += best(logits + i * outputs, outputs) == label;
         }
     }
@@ -206,8 +209,8 @@ static json_t *score_json(const struct score *score, const struct task *task)
     }
     return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o}", "task", task->name, "examples",
                      (json_int_t)score->whole.n, "correct", (json_int_t)score->whole.correct,
-                     "accuracy", share(score->whole.correct, score->whole.n), "loss",
-                     score->whole.loss, "classes", classes);
+                     "accuracy", evaluate_accuracy(&score->whole), "loss", score->whole.loss,
+                     "classes", classes);
 }
 
 static void print_score(const struct cn_args *args, const struct score *score,
@@ -216,7 +219,7 @@ static void print_score(const struct cn_args *args, const struct score *score,
     char count[SHOW_NUMBER_MAX], name[DATA_NAME_MAX], bar[SHOW_BAR_MAX];
 
     fprintf(args->out, "accuracy  %.2f %%\nloss      %.4f\nexamples  %s\n\n",
-            100 * share(score->whole.correct, score->whole.n), score->whole.loss,
+            100 * evaluate_accuracy(&score->whole), score->whole.loss,
             show_count(count, score->whole.n));
     for (uint32_t i = 0; i < score->classes; i++) {
         double rate = share(score->correct[i], score->examples[i]);

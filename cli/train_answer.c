@@ -9,7 +9,7 @@
 
 static double share_of(const struct evaluate_result *result)
 {
-    return result->n ? (double)result->correct / (double)result->n : 0;
+    return evaluate_accuracy(result);
 }
 
 void train_answer_look(void *ctx, const struct fit_report *report)

@@ -11,6 +11,7 @@
 #include "nn/evaluate.h"
 #include "nn/safetensors.h"
 #include "nn/train.h"
+#include "privacy/adaptive.h"
 #include "privacy/clip.h"
 #include "privacy/noise.h"
 #include "task/tally.h"
@@ -130,20 +131,22 @@ static enum cn_err report(struct trainer_job *job, struct model *model, struct t
         return CN_OK;
     CN_TRY(evaluate_run(model, &job->trainer->data, &result));
     out->loss = result.loss;
-    out->accuracy = (double)result.correct / (double)result.n;
+    out->accuracy = evaluate_accuracy(&result);
     return CN_OK;
 }
 
-/* update = trained - global, clipped to the range in which updates travel, times the weight. */
+/* update = trained - global, clipped to the norm that the round clips to, times the weight; behind
+ * it, for a clip that adapts, whether clipping was needed. */
 static enum cn_err make_update(struct trainer_job *job, const struct model *model,
                                const struct tally_report *tally)
 {
     const float *trained = model_weights_const(model);
-    double scale = tally_scale(job->task, tally->examples);
+    double scale = tally_scale(job->task, tally->examples), norm;
 
     for (size_t i = 0; i < job->d; i++)
         job->update[i] = trained[i] - job->update[i];
-    CN_TRY(clip_l2(job->update, job->d, job->task->secure_aggregation.update_range, NULL));
+    CN_TRY(clip_l2(job->update, job->d, job->clip, &norm));
+    job->update[job->d] = (float)adaptive_bit(task_rider(job->task), norm <= job->clip);
     if (scale < 1.0)
         for (size_t i = 0; i < job->d; i++)
             job->update[i] = (float)(job->update[i] * scale);
@@ -157,27 +160,45 @@ static enum cn_err make_update(struct trainer_job *job, const struct model *mode
 static void keep_still(struct trainer_job *job, const struct tally_report *tally)
 {
     memset(job->update, 0, job->d * sizeof *job->update);
+    job->update[job->d] = (float)adaptive_bit(task_rider(job->task), true);
     tally_write(job->counters, job->task, tally);
     job->diverged = true;
+}
+
+/* The model of the round and, beside its weights, the norm that the round clips to. */
+static enum cn_err read_model(struct trainer_job *job, struct model *model)
+{
+    struct safetensors_metadata *words = calloc(1, sizeof *words);
+    enum cn_err err;
+
+    if (!words)
+        return CN_E_NOMEM;
+    err = safetensors_decode(model, job->model, job->model_len, words, "the global model",
+                             &job->diag);
+    if (err == CN_OK)
+        err = task_clip_read(&job->clip, job->task,
+                             safetensors_metadata_get(words, TASK_CLIP_KEY), &job->diag);
+    free(words);
+    return err;
 }
 
 static enum cn_err run_model(struct trainer_job *job, struct model *model,
                              struct random_stream *stream)
 {
     bool private = job->task->privacy.unit != TASK_UNIT_NONE;
+    bool noisy = job->task->privacy.unit == TASK_UNIT_EXAMPLE;
     struct tally_report tally;
     enum cn_err err;
 
-    CN_TRY(safetensors_decode(model, job->model, job->model_len, NULL, "the global model",
-                              &job->diag));
+    CN_TRY(read_model(job, model));
     job->d = model_params(model);
-    job->update = malloc(job->d * sizeof *job->update);
+    job->update = malloc((job->d + 1) * sizeof *job->update);
     if (!job->update)
         return CN_E_NOMEM;
     /* The update's buffer holds the global weights until training has ended. */
     memcpy(job->update, model_weights_const(model), job->d * sizeof *job->update);
     CN_TRY(report(job, model, &tally));
-    err = private ? train_private(job, model, stream) : train_plain(job, model, stream);
+    err = noisy ? train_private(job, model, stream) : train_plain(job, model, stream);
     if (err == CN_OK)
         err = make_update(job, model, &tally);
     if (err != CN_E_DIVERGED || !private)
@@ -222,7 +243,7 @@ void trainer_run(struct trainer_job *job)
 void trainer_job_clear(struct trainer_job *job)
 {
     if (job->update)
-        explicit_bzero(job->update, job->d * sizeof *job->update);
+        explicit_bzero(job->update, (job->d + 1) * sizeof *job->update);
     free(job->update);
     job->update = NULL;
 }

@@ -33,6 +33,12 @@ static bool is_cross(const struct layer *layer)
     return layer->other != LAYER_NONE;
 }
 
+/* The place whose tokens tell which keys are padding; LAYER_NONE without a mask or tokens. */
+static uint32_t tokens_place(const struct layer *layer)
+{
+    return layer->spec.mask_padding ? layer->keys_of : LAYER_NONE;
+}
+
 static enum cn_err attention_infer(struct layer *layer, struct cn_diag *diag)
 {
     const struct shape seen = is_cross(layer) ? layer->in_other : layer->in;
@@ -51,6 +57,10 @@ static enum cn_err attention_infer(struct layer *layer, struct cn_diag *diag)
                            shape_text(layer->in, here), shape_text(seen, there));
     if (is_cross(layer) && layer->spec.causal)
         return layer_fault(layer, diag, CN_E_CONFIG, "'causal' and 'memory' exclude each other");
+    if (layer->spec.mask_padding && tokens_place(layer) == LAYER_NONE)
+        return layer_fault(layer, diag, CN_E_CONFIG,
+                           "'mask_padding' needs the tokens that its keys come from, with as many "
+                           "steps");
     layer->out = layer->in;
     layer->weight_count = 4 * c * c;
     layer->bias_count = 4 * c;
@@ -79,18 +89,6 @@ static void attention_init(const struct layer *layer, float *weights,
     model_draw_uniform(weights, 3 * c * c, sqrt(6.0 / (4.0 * (double)c)), random);
     model_draw_uniform(weights + 3 * c * c, c * c, 1.0 / sqrt((double)c), random);
     memset(weights + layer->weight_count, 0, layer->bias_count * sizeof *weights);
-}
-
-/* The place whose tokens tell which keys are padding; LAYER_NONE without a mask. */
-static uint32_t tokens_place(const struct layer *layer, const struct model *model)
-{
-    if (!layer->spec.mask_padding)
-        return LAYER_NONE;
-    if (!is_cross(layer))
-        return layer->tokens;
-    if (layer->other > 0)
-        return model->layers[layer->other - 1].tokens;
-    return LAYER_NONE;
 }
 
 static enum cn_err plan_packed(struct layer *layer, struct model *model, struct attention *a)
@@ -284,7 +282,7 @@ static void head_forward(struct layer *layer, struct model *model, const struct 
 static void attention_forward(struct layer *layer, struct model *model, uint32_t n)
 {
     const struct attention *a = layer->own;
-    const uint32_t place = tokens_place(layer, model);
+    const uint32_t place = tokens_place(layer);
     const float *tokens = place == LAYER_NONE ? NULL : model_at(model, place);
     const struct gemm g = {.m = n * a->steps,
                            .n = a->width,

@@ -8,31 +8,27 @@
 #include "nn/loss.h"
 #include "nn/model_internal.h"
 
-static double evaluate_chunk(struct model *model, uint64_t *correct, const struct dataset *data,
-                             size_t from, uint32_t n)
+static void evaluate_chunk(struct model *model, struct loss_sum *sum, const struct dataset *data,
+                           size_t from, uint32_t n)
 {
-    size_t features = model_features(model);
-    uint32_t outputs = model_outputs(model);
+    const struct loss_form form = {model->loss, 0.0, model->positions, model_outputs(model)};
+    const size_t features = model_features(model), targets = dataset_targets(data);
+    const size_t outputs = (size_t)form.positions * form.outputs;
     const float *logits;
-    double loss = 0.0;
 
     for (uint32_t b = 0; b < n; b++)
         model_put_example(model, b, data->x + (from + b) * features);
     logits = model_run(model, n);
-    for (uint32_t b = 0; b < n; b++) {
-        bool hit;
-
-        loss += loss_cross_entropy(NULL, &hit, logits + b * outputs, outputs, data->y[from + b]);
-        *correct += hit;
-    }
-    return loss;
+    for (uint32_t b = 0; b < n; b++)
+        loss_add(sum, NULL, logits + b * outputs, &form,
+                 targets ? data->y + (from + b) * targets : NULL,
+                 data->reals ? data->z + (from + b) * data->reals : NULL);
 }
 
 enum cn_err evaluate_run(struct model *model, const struct dataset *data,
                          struct evaluate_result *result)
 {
-    uint64_t correct = 0;
-    double loss = 0.0;
+    struct loss_sum sum = {0};
 
     *result = (struct evaluate_result){0};
     CN_TRY(gradient_check(model, data, NULL));
@@ -41,11 +37,17 @@ enum cn_err evaluate_run(struct model *model, const struct dataset *data,
         size_t left = data->n - done;
         uint32_t n = left < model->batch_max ? (uint32_t)left : model->batch_max;
 
-        loss += evaluate_chunk(model, &correct, data, done, n);
+        evaluate_chunk(model, &sum, data, done, n);
         done += n;
     }
-    if (!isfinite(loss))
+    if (!isfinite(sum.loss))
         return CN_E_DIVERGED;
-    *result = (struct evaluate_result){data->n ? loss / (double)data->n : 0.0, correct, data->n};
+    *result = (struct evaluate_result){data->n ? sum.loss / (double)data->n : 0.0, sum.correct,
+                                       data->n, sum.counted};
     return CN_OK;
+}
+
+double evaluate_accuracy(const struct evaluate_result *result)
+{
+    return result->counted ? (double)result->correct / (double)result->counted : 0.0;
 }

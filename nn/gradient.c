@@ -51,7 +51,7 @@ static enum cn_err check_reals(const struct model *model, const struct dataset *
     const uint32_t wanted = model->positions * model_outputs(model);
     const bool shares = model->loss.kind == LOSS_BINARY_CROSS_ENTROPY;
 
-    if (model->loss.kind == LOSS_CROSS_ENTROPY || data->reals != wanted || !data->z) {
+    if (model->loss.kind == LOSS_CROSS_ENTROPY || data->reals != wanted || (data->n && !data->z)) {
         cn_diag_set(diag, NULL, 0, 0, "the data has %u real targets but the model's %s wants %u %s",
                     data->reals, loss_kind_name(model->loss.kind),
                     model->loss.kind == LOSS_CROSS_ENTROPY ? model->positions : wanted,
@@ -78,7 +78,7 @@ static enum cn_err check_classes(const struct model *model, const struct dataset
     const uint32_t classes = sides ? 2 : model_outputs(model), targets = dataset_targets(data);
 
     if ((model->loss.kind != LOSS_CROSS_ENTROPY && !(sides && model_outputs(model) == 1)) ||
-        !data->y) {
+        (data->n && !data->y)) {
         cn_diag_set(diag, NULL, 0, 0,
                     "the data has classes but the model's %s wants %u real targets",
                     loss_kind_name(model->loss.kind), model->positions * model_outputs(model));

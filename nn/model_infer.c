@@ -222,20 +222,22 @@ static void add_tensors(struct model *model, struct layer *layer)
     CN_ASSERT(model->d == layer->bias + layer->bias_count);
 }
 
-/* What the steps of the output are steps of: the input's tokens, if there are as many. */
-static void infer_tokens(const struct model *model, struct layer *layer)
+/* The place whose tokens the steps at a place belong to, or LAYER_NONE. */
+static uint32_t tokens_at(const struct model *model, uint32_t place)
 {
-    uint32_t source = LAYER_NONE;
+    if (place > 0)
+        return model->layers[place - 1].tokens;
+    return model->vocabulary ? 0 : LAYER_NONE;
+}
 
-    if (layer->input > 0)
-        source = model->layers[layer->input - 1].tokens;
-    else if (model->vocabulary)
-        source = 0;
-    layer->tokens = LAYER_NONE;
+/* What the steps of the output are steps of: the input's tokens, if there are as many. */
+static uint32_t tokens_of_output(const struct model *model, const struct layer *layer)
+{
     if (layer->vocabulary)
-        layer->tokens = layer->index + 1;
-    else if (layer->out.width == layer->in.width && layer->out.height == layer->in.height)
-        layer->tokens = source;
+        return layer->index + 1;
+    if (layer->out.width == layer->in.width && layer->out.height == layer->in.height)
+        return tokens_at(model, layer->input);
+    return LAYER_NONE;
 }
 
 static uint32_t vocabulary_at(const struct model *model, uint32_t place)
@@ -258,6 +260,7 @@ static enum cn_err infer_layer(struct model *model, struct layer *layer, struct 
     if (layer->spec.kind == LAYER_DENSE && layer->in.height == 1 && layer->in.width > 1)
         layer->ops = &dense_sequence_ops;
     model->draws = model->draws || layer->ops->draws;
+    layer->keys_of = tokens_at(model, layer->other == LAYER_NONE ? layer->input : layer->other);
     CN_TRY(layer->ops->infer(layer, diag));
     if ((uint64_t)layer->out.channels * layer->out.height * layer->out.width > MODEL_FEATURES_MAX)
         return layer_fault(
@@ -266,7 +269,7 @@ static enum cn_err infer_layer(struct model *model, struct layer *layer, struct 
     if (layer->weight_count + layer->bias_count > MODEL_PARAMS_MAX - model->d)
         return layer_fault(layer, diag, CN_E_TOO_LARGE,
                            "with it the model has more than %zu parameters", MODEL_PARAMS_MAX);
-    infer_tokens(model, layer);
+    layer->tokens = tokens_of_output(model, layer);
     add_tensors(model, layer);
     return CN_OK;
 }

@@ -49,6 +49,7 @@ struct layer {
     uint32_t other;      /* what it reads besides (residual, cross attention), or LAYER_NONE */
     uint32_t vocabulary; /* of its output; 0: values, not tokens */
     uint32_t tokens;     /* the place whose tokens its output's steps belong to, or LAYER_NONE */
+    uint32_t keys_of;    /* attention: the place of the tokens of keys, or LAYER_NONE */
     struct shape in, out;
     struct shape in_other; /* of `other` */
     struct window window;  /* conv2d and pools */

@@ -28,7 +28,7 @@ static inline double loss_of(struct model *model, const struct gradient_batch *b
 static inline void expect_central_differences(const struct model_spec *spec, const float step)
 {
     struct model *model = fixture_model(spec, 2, 11);
-    struct dataset data = fixture_data(spec, 3, CLASSES, 12);
+    struct dataset data = fixture_data_for(model, spec, 3, 12);
     uint32_t *rows = fixture_rows(3);
     struct gradient_batch batch = {&data, rows, 3};
     struct gradient_seen seen = {0};
@@ -68,9 +68,9 @@ struct clipping {
 static inline struct clipping clipping_make(const struct model_spec *spec, uint32_t batch_max)
 {
     struct clipping c = {.model = fixture_model(spec, batch_max, 21),
-                         .data = fixture_data(spec, EXAMPLES, CLASSES, 22),
                          .rows = fixture_rows(EXAMPLES)};
 
+    c.data = fixture_data_for(c.model, spec, EXAMPLES, 22);
     c.d = model_params(c.model);
     c.single = calloc(EXAMPLES * c.d, sizeof *c.single);
     cr_assert(c.single);

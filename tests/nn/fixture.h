@@ -73,10 +73,51 @@ static inline struct dataset fixture_data(const struct model_spec *spec, size_t 
     return data;
 }
 
+/* Random tokens; the last third of every other example is padding (token 0). */
+static inline void fixture_tokens(struct dataset *data, const struct cn_random *random)
+{
+    for (size_t i = 0; i < data->n * data->width; i++) {
+        bool padding = i / data->width % 2 && i % data->width >= data->width - data->width / 3;
+
+        data->x[i] = padding ? 0.0f : (float)cn_random_below(random, data->vocabulary);
+    }
+}
+
+/* As fixture_data, with the tokens, the targets of every position (of several, one in five is
+ * ignored) or the real targets (from 0 to 1) that the model wants. */
+static inline struct dataset
+fixture_data_for(const struct model *model, const struct model_spec *spec, size_t n, uint64_t seed)
+{
+    struct dataset data = fixture_data(spec, n, model_outputs(model), seed);
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, seed + 1000);
+    const bool reals = model_loss(model).kind != LOSS_CROSS_ENTROPY;
+
+    data.vocabulary = spec->vocabulary;
+    if (data.vocabulary)
+        fixture_tokens(&data, &random);
+    free(data.y);
+    data.y = NULL;
+    data.targets = reals ? 0 : model_positions(model);
+    data.reals = reals ? model_positions(model) * model_outputs(model) : 0;
+    data.y = data.targets ? calloc(n * data.targets, sizeof *data.y) : NULL;
+    data.z = data.reals ? calloc(n * data.reals, sizeof *data.z) : NULL;
+    cr_assert(data.y || data.z);
+    for (size_t i = 0; i < n * data.targets; i++) {
+        data.y[i] = (uint32_t)cn_random_below(&random, data.classes);
+        if (data.targets > 1 && cn_random_below(&random, 5) == 0)
+            data.y[i] = DATASET_IGNORE;
+    }
+    for (size_t i = 0; i < n * data.reals; i++)
+        data.z[i] = (float)cn_random_unit(&random);
+    return data;
+}
+
 static inline void fixture_data_free(struct dataset *data)
 {
     free(data->x);
     free(data->y);
+    free(data->z);
     *data = (struct dataset){0};
 }
 
