@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a round's masked sum to the next model's blob: unmask, decode, tally, strategy, safetensors,
- * disk. One call, heavy, for a pool's thread: it touches nothing but what its struct names, and the
- * loop keeps its hands off all of it meanwhile. */
+/* From a round's masked sum to the next model's blob: unmask, decode, noise (placement central),
+ * tally, strategy, the next clip, safetensors, disk. One call, heavy, for a pool's thread: it
+ * touches nothing but what its struct names, and the loop keeps its hands off all of it meanwhile.
+ */
 #ifndef CAIRN_AGGREGATOR_AGGREGATE_H
 #define CAIRN_AGGREGATOR_AGGREGATE_H
 
@@ -12,11 +13,15 @@
 
 struct aggregate {
     /* In, borrowed: */
-    struct round *round; /* in ROUND_OPEN */
+    const char *folder;     /* of the aggregator: where correlated noise is kept (central.h) */
+    const uint8_t *task_id; /* [TASK_ID_BYTES] */
+    struct round *round;    /* in ROUND_OPEN */
     const struct task *task;
     const struct registry *registry;
     const struct blob *model; /* the model that the devices started from */
     uint32_t round_number;
+    /* Its own: */
+    uint8_t binding[HASH_BYTES]; /* of the round */
     /* Out: */
     enum cn_err opened;  /* what round_open said */
     enum cn_err err;     /* what happened afterwards; CN_OK: the new model is on disk */

@@ -176,6 +176,8 @@ void recover_charge(struct ledger_entry *entry, const struct task *task)
         return;
     entry->delta = task->privacy.delta;
     snprintf(entry->unit, sizeof(entry->unit), "%s", task_unit_text(task->privacy.unit));
+    snprintf(entry->placement, sizeof(entry->placement), "%s",
+             task_placement_text(task->privacy.placement));
 }
 
 /* What the round costs stands in the task's plan. */

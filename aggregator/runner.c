@@ -364,7 +364,9 @@ static void start_opening(struct runner *runner)
     memset(opening, 0, sizeof(*opening));
     opening->job = (struct runner_job){.run = job_open_run, .done = job_open_done};
     opening->runner = runner;
-    opening->aggregate = (struct aggregate){.round = runner->round,
+    opening->aggregate = (struct aggregate){.folder = runner->options.folder,
+                                            .task_id = runner->row.id,
+                                            .round = runner->round,
                                             .task = runner->task,
                                             .registry = runner->options.registry,
                                             .model = runner->model,
