@@ -3,7 +3,8 @@
 """Runs `cairn bench train` and bench/peers/train_torch.py in turns and prints the ratios.
 
 Every pair is one run of each, one after the other, so that a busy moment of the machine hits both;
-the ratio of a row is the median of its pairs' ratios. With --dp or --threads 2 cairn is compared
+the ratio of a row is the median of its pairs' ratios. Beside it the
+ratio of samples per second of processor time, which other jobs disturb less. With --dp or --threads 2 cairn is compared
 with itself too: plain, or one thread. --write puts the tables into bench/RESULTS.md.
 """
 import argparse
@@ -63,10 +64,11 @@ def middle(answers, key="samples_per_s"):
 
 
 def row(model, batch, target, ours, theirs):
-    ratios = [a["samples_per_s"] / b["samples_per_s"] for a, b in zip(ours, theirs)]
+    ratios, cpu = ([a[key] / b[key] for a, b in zip(ours, theirs)]
+                   for key in ("samples_per_s", "samples_per_cpu_s"))
     return (f"| {model}, {batch} | {middle(ours):,.0f} | {middle(theirs):,.0f} "
             f"| {min(ratios):.2f} **{statistics.median(ratios):.2f}** {max(ratios):.2f} "
-            f"| {target or ''} | {middle(ours, 'peak_rss_mb'):.0f} / "
+            f"| {statistics.median(cpu):.2f} | {target or ''} | {middle(ours, 'peak_rss_mb'):.0f} / "
             f"{middle(theirs, 'peak_rss_mb'):.0f} | {middle(ours, 'gflops'):.0f} |")
 
 
@@ -117,8 +119,8 @@ def main():
     options = parse()
     other = "plain" if options.dp else "1 thread" if options.threads > 1 else "PyTorch"
     lines = [f"{machine()}; {options.pairs} pairs of {options.seconds:g} s each.", "",
-             f"| model, batch | cairn, samples/s | {other} | ratio min **median** max | target "
-             "| peak MiB | GFLOP/s |", "|---|---|---|---|---|---|---|"]
+             f"| model, batch | cairn, samples/s | {other} | ratio min **median** max | by CPU time | target "
+             "| peak MiB | GFLOP/s |", "|---|---|---|---|---|---|---|---|"]
     print(f"### {title(options)}\n\n" + "\n".join(lines), flush=True)
     wanted = [m for m in options.models.split(",") if m]
     for model, batch, target, ours, theirs in table(options):

@@ -109,20 +109,22 @@ static const struct subject SUBJECTS[] = {
 struct watch {
     double start_s, warm_until_s, end_s;
     double counted_from_s, now_s;
+    double cpu_from_s; /* processor time, of all threads */
     uint32_t warm_steps, steps;
 };
 
 struct outcome {
+    uint32_t micro;
     size_t params;
-    double samples_per_s, gflops, peak_rss_mb, model_mb;
+    double samples_per_s, samples_per_cpu_s, gflops, peak_rss_mb, model_mb;
     uint32_t steps;
 };
 
-static double now_s(void)
+static double clock_s(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -131,12 +133,13 @@ static bool on_step(void *ctx, uint32_t step, uint32_t steps)
     struct watch *watch = ctx;
 
     (void)steps;
-    watch->now_s = now_s();
+    watch->now_s = clock_s(CLOCK_MONOTONIC);
     if (watch->warm_steps == 0) {
         if (step < STEPS_WARM || watch->now_s < watch->warm_until_s)
             return false;
         watch->warm_steps = step;
         watch->counted_from_s = watch->now_s;
+        watch->cpu_from_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
         return false;
     }
     watch->steps = step - watch->warm_steps;
@@ -170,8 +173,9 @@ static enum cn_err time_training(struct outcome *out, struct model *model,
                                  const struct dataset *data, struct train_options *options,
                                  const struct cn_random *random, double seconds)
 {
-    struct watch watch = {.start_s = now_s()};
+    struct watch watch = {.start_s = clock_s(CLOCK_MONOTONIC)};
     struct train_result result;
+    double samples;
     enum cn_err err;
 
     watch.warm_until_s = watch.start_s + WARM_SHARE * seconds;
@@ -182,8 +186,9 @@ static enum cn_err time_training(struct outcome *out, struct model *model,
     if (err != CN_E_DEADLINE)
         return err == CN_OK ? CN_E_TOO_LARGE : err;
     out->steps = watch.steps;
-    out->samples_per_s =
-        (double)watch.steps * options->batch / (watch.now_s - watch.counted_from_s);
+    samples = (double)watch.steps * options->batch;
+    out->samples_per_s = samples / (watch.now_s - watch.counted_from_s);
+    out->samples_per_cpu_s = samples / (clock_s(CLOCK_PROCESS_CPUTIME_ID) - watch.cpu_from_s);
     return CN_OK;
 }
 
@@ -213,10 +218,11 @@ static enum cn_err run(struct outcome *out, const struct subject *subject,
     enum cn_err err;
 
     examples = (examples + options->batch - 1) / options->batch * options->batch;
-    CN_TRY_OUT(err, model_new(&model, &subject->spec, MODEL_BATCH_AUTO, diag));
+    CN_TRY_OUT(err, model_new(&model, &subject->spec, out->micro, diag));
     CN_TRY_OUT(err, make_data(&data, subject, model, &random, examples));
     model_init_weights(model, &random);
     CN_TRY_OUT(err, time_training(out, model, &data, options, &random, seconds));
+    out->micro = model_batch_max(model);
     out->params = model_params(model);
     out->model_mb = (double)model_bytes(model) / 1048576.0;
     out->gflops = 2.0e-9 * (3.0 * subject->macs - subject->first) * out->samples_per_s;
@@ -230,11 +236,13 @@ out:
 static json_t *outcome_json(const struct subject *subject, const struct train_options *options,
                             const struct outcome *out)
 {
-    return json_pack("{s:s, s:I, s:I, s:b, s:f, s:I, s:f, s:f, s:f, s:I}", "model", subject->name,
-                     "batch", (json_int_t)options->batch, "threads", (json_int_t)options->threads,
-                     "dp", (int)(options->clip_norm > 0.0), "samples_per_s", out->samples_per_s,
-                     "params", (json_int_t)out->params, "peak_rss_mb", out->peak_rss_mb, "gflops",
-                     out->gflops, "model_mb", out->model_mb, "steps", (json_int_t)out->steps);
+    return json_pack("{s:s, s:I, s:I, s:b, s:f, s:f, s:I, s:f, s:f, s:f, s:I, s:I}", "model",
+                     subject->name, "batch", (json_int_t)options->batch, "threads",
+                     (json_int_t)options->threads, "dp", (int)(options->clip_norm > 0.0),
+                     "samples_per_s", out->samples_per_s, "samples_per_cpu_s",
+                     out->samples_per_cpu_s, "params", (json_int_t)out->params, "peak_rss_mb",
+                     out->peak_rss_mb, "gflops", out->gflops, "model_mb", out->model_mb, "steps",
+                     (json_int_t)out->steps, "micro_batch", (json_int_t)out->micro);
 }
 
 static void print_outcome(const struct cn_args *args, const struct subject *subject,
@@ -248,7 +256,8 @@ static void print_outcome(const struct cn_args *args, const struct subject *subj
             show_count(rate, (uint64_t)(out->samples_per_s + 0.5)), out->gflops);
     fprintf(args->out, "memory     %.1f MiB at most, %.1f MiB of them the model's\n",
             out->peak_rss_mb, out->model_mb);
-    fprintf(args->out, "measured   %u steps\n", out->steps);
+    fprintf(args->out, "measured   %u steps, in micro-batches of at most %u\n", out->steps,
+            out->micro);
 }
 
 static int bench_train(const struct cn_args *args)
@@ -263,7 +272,7 @@ static int bench_train(const struct cn_args *args)
         .steps = TRAIN_STEPS_MAX,
         .clip_norm = cn_args_flag(args, "dp") ? 1.0 : 0.0,
     };
-    struct outcome out = {0};
+    struct outcome out = {.micro = (uint32_t)cn_args_uint(args, "micro")};
     struct cn_diag diag = {0};
     enum cn_err err = run(&out, subject, &options, cn_args_real(args, "seconds"), &diag);
 
@@ -286,6 +295,8 @@ static const struct cn_option train_verb_options[] = {
     {.name = "optimizer", .kind = CN_OPTION_CHOICE, .choices = "sgd adam", .value = "NAME",
      .fallback = "sgd", .help = "without momentum, or Adam"},
     {.name = "dp", .kind = CN_OPTION_FLAG, .help = "clip every example's gradient by itself"},
+    {.name = "micro", .kind = CN_OPTION_UINT, .value = "N", .min = 0, .max = MODEL_BATCH_MAX,
+     .fallback = "0", .help = "examples that run through the layers at a time; 0: chosen"},
     {.name = "seconds", .kind = CN_OPTION_REAL, .value = "S", .min = 0.01, .max = 3600,
      .fallback = "3", .help = "how long; the first fifth is not counted"},
 };

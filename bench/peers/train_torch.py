@@ -97,7 +97,7 @@ def measure(torch, options):
     data = batches(torch, options.model, options.batch)
 
     start = now = time.perf_counter()
-    counted_from, counted, step = None, 0, 0
+    counted_from, cpu_from, counted, step = None, None, 0, 0
     while now < start + options.seconds or counted == 0:
         x, y = data[step % BATCHES]
         optimizer.zero_grad()
@@ -108,12 +108,13 @@ def measure(torch, options):
         if counted_from is not None:
             counted += 1
         elif step >= 3 and now >= start + WARM_SHARE * options.seconds:
-            counted_from = now
+            counted_from, cpu_from = now, time.process_time()
     return {
         "model": options.model,
         "batch": options.batch,
         "threads": options.threads,
         "samples_per_s": counted * options.batch / (now - counted_from),
+        "samples_per_cpu_s": counted * options.batch / (time.process_time() - cpu_from),
         "params": sum(p.numel() for p in model.parameters()),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "steps": counted,
