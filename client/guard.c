@@ -37,6 +37,19 @@ static enum cn_err judge_attempt(struct guard_verdict *verdict, const struct hom
                   id->round, id->attempt, paid->round, paid->attempt);
 }
 
+/* Noise that is correlated over rounds covers a device's turns only as long as they lie apart. */
+static enum cn_err judge_turn(struct guard_verdict *verdict, const struct home *home,
+                              const struct task *task, const struct round_id *id)
+{
+    const struct round_id *paid = home_paid(home, id->task);
+    uint32_t next = paid ? task_next_round(task, paid->round) : 0;
+
+    if (id->round >= next)
+        return CN_OK;
+    return refuse(verdict, CN_E_DENIED,
+                  "the task's correlated noise lets this device take part again in round %u", next);
+}
+
 /* Complete graphs bear every aggregator that has less than a third of the devices on its side. */
 static enum cn_err judge_graph(struct guard_verdict *verdict, const struct client_limits *limits,
                                const struct task *task)
@@ -126,6 +139,7 @@ enum cn_err guard_judge(struct guard_verdict *verdict, const struct home *home,
 
     *verdict = (struct guard_verdict){.again_s = BUDGET_NEVER};
     CN_TRY(judge_attempt(verdict, home, id));
+    CN_TRY(judge_turn(verdict, home, task, id));
     CN_TRY(judge_limits(verdict, home, task));
     if (!task_round_event(task, &event))
         return CN_OK;
@@ -144,6 +158,8 @@ static void describe(struct ledger_entry *entry, const struct home *home, const 
     snprintf(entry->kind, sizeof entry->kind, "spent");
     snprintf(entry->task, sizeof entry->task, "%s", task->name);
     snprintf(entry->unit, sizeof entry->unit, "%s", task_unit_text(task->privacy.unit));
+    snprintf(entry->placement, sizeof entry->placement, "%s",
+             task_placement_text(task->privacy.placement));
     memcpy(entry->task_id, id->task, sizeof entry->task_id);
     entry->has_event = task_round_event(task, &entry->event);
     entry->delta = entry->has_event ? task->privacy.delta : 0;

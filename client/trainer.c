@@ -176,8 +176,8 @@ static enum cn_err read_model(struct trainer_job *job, struct model *model)
     err = safetensors_decode(model, job->model, job->model_len, words, "the global model",
                              &job->diag);
     if (err == CN_OK)
-        err = task_clip_read(&job->clip, job->task,
-                             safetensors_metadata_get(words, TASK_CLIP_KEY), &job->diag);
+        err = task_clip_read(&job->clip, job->task, safetensors_metadata_get(words, TASK_CLIP_KEY),
+                             &job->diag);
     free(words);
     return err;
 }

@@ -36,8 +36,10 @@ struct trainer_job {
     /* out */
     enum cn_err err;
     struct cn_diag diag;
-    float *update; /* [d], trained minus global; owned by the job's owner */
+    float *update; /* [d + 1], trained minus global, and what adaptive clipping adds (adaptive.h);
+                      owned by the job's owner */
     size_t d;
+    double clip; /* the norm that the round clips updates to */
     uint32_t counters[TASK_COUNTER_COUNT];
     uint64_t examples; /* seen; for the owner's own log */
     bool diverged;     /* with privacy: the update is zero instead, and nobody else may know */

@@ -216,9 +216,15 @@ static void start_training(struct work *work)
 static enum cn_err encode(void *ctx, uint32_t *vector)
 {
     struct work *work = ctx;
-    enum cn_err err =
-        encode_update(vector, work->job.update, work->job.counters, &work->encoding, &work->random);
+    struct random_stream *stream;
+    enum cn_err err = random_stream_new(&stream, &work->random);
 
+    if (err == CN_OK) {
+        struct cn_random random = random_stream_interface(stream); /* noise needs much of it */
+
+        err = encode_update(vector, work->job.update, work->job.counters, &work->encoding, &random);
+        random_stream_free(stream);
+    }
     trainer_job_clear(&work->job); /* called once: nobody needs the plain update any more */
     return err;
 }
@@ -258,6 +264,7 @@ static enum cn_err start_sum(struct work *work)
         return CN_E_SHAPE;
     CN_TRY(task_secagg_config(&setup.secagg, work->task));
     round_binding(setup.secagg.binding, &work->offer.id, work->offer.plan, work->offer.model);
+    CN_TRY(encode_plan_round(&work->encoding, work->job.clip, setup.secagg.binding));
     guard_floors(work->home, work->task, &setup.secagg.cohort_min, &setup.secagg.threshold_min);
     return participant_new(&work->participant, &setup);
 }

@@ -204,6 +204,18 @@ const char *task_placement_text(enum task_placement placement); /* "local", ..; 
 /* The weight of the count that adaptive clipping lets travel, in clip norms; 0: none does. */
 double task_rider(const struct task *task);
 
+#define TASK_CLIP_KEY "clip_norm" /* beside the weights of a model: task_clip_text */
+#define TASK_CLIP_TEXT_MAX 40
+
+/* The norm that a round clips updates to, from the text beside the weights of the model that it
+ * starts from: task_clip_text's, or NULL in a task's first model. Without adaptive clipping it is
+ * the task's own. CN_E_DATA for a text that is no norm. */
+enum cn_err task_clip_read(double *clip, const struct task *task, const char *text,
+                           struct cn_diag *diag);
+
+/* The norm in a form that gives every bit of it back. */
+void task_clip_text(char out[TASK_CLIP_TEXT_MAX], double clip);
+
 /* How the clip of the next round follows; quantile 0: it does not. */
 struct adaptive task_adaptive(const struct task *task);
 

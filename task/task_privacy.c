@@ -2,6 +2,7 @@
 /* The promises of privacy: which keys belong together, what a round costs, who may come again. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -294,6 +295,29 @@ struct adaptive task_adaptive(const struct task *task)
     const struct task_privacy *privacy = &task->privacy;
 
     return (struct adaptive){privacy->clip_quantile, privacy->clip_rate, privacy->clip_count_noise};
+}
+
+enum cn_err task_clip_read(double *clip, const struct task *task, const char *text,
+                           struct cn_diag *diag)
+{
+    double value;
+    char *end;
+
+    *clip = task->secure_aggregation.update_range;
+    if (task->privacy.clip_quantile == 0 || !text)
+        return CN_OK;
+    value = strtod(text, &end);
+    if (end == text || *end || !(value >= ADAPTIVE_CLIP_MIN && value <= ADAPTIVE_CLIP_MAX)) {
+        cn_diag_set(diag, "the global model", 0, 0, "'%s' is no norm to clip to", TASK_CLIP_KEY);
+        return CN_E_DATA;
+    }
+    *clip = value;
+    return CN_OK;
+}
+
+void task_clip_text(char out[TASK_CLIP_TEXT_MAX], double clip)
+{
+    snprintf(out, TASK_CLIP_TEXT_MAX, "%a", clip);
 }
 
 bool task_noise_on_devices(const struct task *task)
