@@ -23,7 +23,7 @@ struct walk {
     struct csv_labels labels;
     struct intake intake;
     const struct intake_options *options;
-    struct image_shape shape;     /* height 0: not known yet */
+    struct image_shape shape; /* height 0: not known yet */
     struct cn_diag *diag;
     const char *folder;
 };
