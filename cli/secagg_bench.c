@@ -39,12 +39,14 @@ struct bench {
     struct cn_random random;
     struct secagg_config config;
     uint8_t registrar[SIGN_PUBLIC_BYTES];
-    struct client *clients;       /* [n] */
-    struct client **at;           /* [n] by position in the roster */
-    struct secagg_sealed *sealed; /* [n] */
-    struct secagg_share *shares;  /* [n] */
-    uint32_t *vector;             /* [dim] */
-    uint32_t *plain;              /* [dim] the sum that must come out */
+    struct client *clients;           /* [n] */
+    struct client **at;               /* [n] by position in the roster */
+    struct secagg_sealed *sealed;     /* [n] */
+    struct secagg_share *shares;      /* [2 n] */
+    struct secagg_member *neighbours; /* [n] of one client */
+    struct secagg_vouch *vouches;     /* [n] for one client */
+    uint32_t *vector;                 /* [dim] */
+    uint32_t *plain;                  /* [dim] the sum that must come out */
     uint8_t *packed;
     struct cn_buf bytes; /* of one message */
     uint64_t pairs;      /* shares of pairwise secrets that survivors revealed */
@@ -55,12 +57,23 @@ struct bench {
 
 /* ---- meters ---- */
 
-static double cpu_ms(void)
+static double clock_ms(clockid_t which)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    clock_gettime(which, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+/* Of all threads: opening may use several. */
+static double cpu_ms(void)
+{
+    return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static double wall_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 static size_t heap_in_use(void)
@@ -173,12 +186,14 @@ static enum cn_err make_room(struct bench *bench)
     bench->clients = calloc(n, sizeof *bench->clients);
     bench->at = calloc(n, sizeof *bench->at);
     bench->sealed = calloc(n, sizeof *bench->sealed);
-    bench->shares = calloc(n, sizeof *bench->shares);
+    bench->shares = calloc((size_t)2 * n, sizeof *bench->shares);
+    bench->neighbours = calloc(n, sizeof *bench->neighbours);
+    bench->vouches = calloc(n, sizeof *bench->vouches);
     bench->vector = calloc(dim, sizeof *bench->vector);
     bench->plain = calloc(dim, sizeof *bench->plain);
     bench->packed = malloc(pack_bytes(dim, bench->options->bits));
-    return bench->clients && bench->at && bench->sealed && bench->shares && bench->vector &&
-                   bench->plain && bench->packed
+    return bench->clients && bench->at && bench->sealed && bench->shares && bench->neighbours &&
+                   bench->vouches && bench->vector && bench->plain && bench->packed
                ? CN_OK
                : CN_E_NOMEM;
 }
@@ -194,6 +209,8 @@ static void bench_clear(struct bench *bench)
     free(bench->at);
     free(bench->sealed);
     free(bench->shares);
+    free(bench->neighbours);
+    free(bench->vouches);
     free(bench->vector);
     free(bench->plain);
     free(bench->packed);
@@ -217,7 +234,8 @@ static enum cn_err keys(struct bench *bench)
         CLIENT(client, secagg_device_keys(client->device, &member.keys));
         ready.as.ready.keys = member.keys;
         CN_TRY(count_bytes(bench, &client->up, &ready));
-        SERVER(bench, secagg_server_keys(bench->server, &member));
+        /* The certificate was verified when the client logged in. */
+        SERVER(bench, secagg_server_keys_known(bench->server, &member));
         step(bench);
     }
     SERVER(bench, secagg_server_close_roster(bench->server));
@@ -241,29 +259,50 @@ static void *lend(const void *list)
     return lent;
 }
 
+/* What a client gets of the roster: entries of all and its neighbours' certificates. In the
+ * complete graph the members say all that the entries do. */
+static enum cn_err count_roster(struct bench *bench, struct client *client,
+                                const struct secagg_roster *given)
+{
+    struct message roster = {.type = MESSAGE_ROSTER};
+    bool is_ring = given->neighbours_count + 1 < given->count;
+
+    roster.as.roster = (struct message_roster){.id = FIRST,
+                                               .threshold = given->threshold,
+                                               .members = lend(given->neighbours),
+                                               .count = given->neighbours_count};
+    if (is_ring)
+        client->down += given->count * sizeof *given->entries;
+    return count_bytes(bench, &client->down, &roster);
+}
+
+static enum cn_err share_one(struct bench *bench, uint32_t position, struct secagg_roster *given)
+{
+    struct message shares = {.type = MESSAGE_SHARES};
+    struct client *client = bench->at[position];
+    uint32_t degree = bench->result->degree;
+
+    SERVER(bench, secagg_server_neighbours(bench->server, position, bench->neighbours,
+                                           &given->neighbours_count));
+    given->neighbours = bench->neighbours;
+    CN_TRY(count_roster(bench, client, given));
+    CLIENT(client, secagg_device_roster_entries(client->device, given, bench->sealed));
+    shares.as.shares =
+        (struct message_shares){.id = FIRST, .sealed = bench->sealed, .count = degree};
+    CN_TRY(count_bytes(bench, &client->up, &shares));
+    SERVER(bench, secagg_server_shares(bench->server, position, bench->sealed, degree));
+    return CN_OK;
+}
+
 static enum cn_err shares(struct bench *bench)
 {
-    struct message roster = {.type = MESSAGE_ROSTER}, shares = {.type = MESSAGE_SHARES};
-    const struct secagg_member *members;
-    uint32_t count, threshold;
-    uint64_t roster_bytes = 0;
+    struct secagg_roster given;
 
-    CN_TRY(secagg_server_members(bench->server, &members, &count, &threshold));
-    bench->result->threshold = threshold;
-    bench->result->degree = secagg_degree(&bench->config, count);
-    roster.as.roster = (struct message_roster){
-        .id = FIRST, .threshold = threshold, .members = lend(members), .count = count};
-    CN_TRY(count_bytes(bench, &roster_bytes, &roster));
-    for (uint32_t i = 0; i < count; i++) {
-        struct client *client = bench->at[i];
-
-        client->down += roster_bytes;
-        CLIENT(client,
-               secagg_device_roster(client->device, members, count, threshold, bench->sealed));
-        shares.as.shares = (struct message_shares){
-            .id = FIRST, .sealed = bench->sealed, .count = bench->result->degree};
-        CN_TRY(count_bytes(bench, &client->up, &shares));
-        SERVER(bench, secagg_server_shares(bench->server, i, bench->sealed, bench->result->degree));
+    CN_TRY(secagg_server_entries(bench->server, &given.entries, &given.count, &given.threshold));
+    CN_TRY(secagg_server_degree(bench->server, &bench->result->degree));
+    bench->result->threshold = given.threshold;
+    for (uint32_t i = 0; i < given.count; i++) {
+        CN_TRY(share_one(bench, i, &given));
         step(bench);
     }
     SERVER(bench, secagg_server_close_shares(bench->server));
@@ -317,10 +356,7 @@ static enum cn_err mask_one(struct bench *bench, uint32_t position)
     CN_TRY(count_bytes(bench, &client->down, &inbox));
     CLIENT(client, secagg_device_shares(client->device, bench->sealed, count));
     draw_vector(bench);
-    CLIENT(client, secagg_device_mask(client->device, bench->vector));
-    double start = cpu_ms();
-    pack_bits(bench->packed, bench->vector, options->dim, options->bits);
-    client->cpu_ms += cpu_ms() - start;
+    CLIENT(client, secagg_device_mask_packed(client->device, bench->packed, bench->vector));
     CN_TRY(count_upload(bench, client, len));
     SERVER(bench, secagg_server_masked(bench->server, position, bench->packed, len));
     return CN_OK;
@@ -367,17 +403,19 @@ static enum cn_err reveals(struct bench *bench)
     struct message outcome = {.type = MESSAGE_OUTCOME,
                               .as.outcome = {.id = FIRST, .published = true}};
     const struct secagg_vouch *vouches;
-    uint32_t count, shares;
+    uint32_t count, given, shares;
 
     CN_TRY(secagg_server_vouches(bench->server, &vouches, &count));
-    list.as.vouches =
-        (struct message_vouches){.id = FIRST, .vouches = lend(vouches), .count = count};
     for (uint32_t k = 0; k < count; k++) {
         struct client *client = bench->at[vouches[k].index];
 
+        SERVER(bench,
+               secagg_server_vouches_for(bench->server, vouches[k].index, bench->vouches, &given));
+        list.as.vouches =
+            (struct message_vouches){.id = FIRST, .vouches = bench->vouches, .count = given};
         CN_TRY(count_bytes(bench, &client->down, &list));
-        CLIENT(client,
-               secagg_device_reveal(client->device, vouches, count, bench->shares, &shares));
+        CLIENT(client, secagg_device_reveal_edges(client->device, bench->vouches, given,
+                                                  bench->shares, &shares));
         for (uint32_t s = 0; s < shares; s++)
             bench->pairs += bench->shares[s].kind == SECAGG_PAIR;
         reveal.as.reveal =
@@ -395,7 +433,10 @@ static enum cn_err open_sum(struct bench *bench)
 {
     size_t bytes = bench->options->dim * sizeof *bench->vector;
 
+    double start = wall_ms();
+    secagg_server_set_threads(bench->server, bench->options->threads);
     SERVER(bench, secagg_server_open(bench->server, bench->vector));
+    bench->result->open_wall_ms = wall_ms() - start;
     bench->result->sum_ok = memcmp(bench->vector, bench->plain, bytes) == 0;
     bench->steps = 6 * (uint64_t)bench->options->clients - 1;
     step(bench);
@@ -428,7 +469,9 @@ static void fill_floors(struct bench *bench)
 {
     struct secagg_bench_result *result = bench->result;
     double mask_bytes = (double)bench->options->dim * (bench->options->bits <= 16 ? 2 : 4);
-    double bytes_per_ms = result->prg_gb_per_s * 1e6;
+    double speed = bench->options->prg == SECAGG_PRG_AES256CTR ? result->aes256ctr_gb_per_s
+                                                               : result->prg_gb_per_s;
+    double bytes_per_ms = speed * 1e6;
     double stayed = bench->options->clients - result->dropped;
 
     result->floor_client_ms = (result->degree + 1.0) * mask_bytes / bytes_per_ms;
@@ -456,36 +499,30 @@ static void fill_result(struct bench *bench)
     fill_floors(bench);
 }
 
-/* The graph of the round, or the one that could have been. */
+/* The graph of the round. */
 static enum cn_err plan(struct bench *bench, struct cn_diag *diag)
 {
     const struct secagg_bench_options *options = bench->options;
-    struct secagg_ring *ring = &bench->config.ring;
-    struct graph_demand demand = {.devices = options->clients,
-                                  .corrupt_permille = options->corrupt_permille,
-                                  .dropout_permille = options->drop_permille,
-                                  .security_bits = GRAPH_SECURITY_BITS,
-                                  .correctness_bits = GRAPH_CORRECTNESS_BITS,
-                                  .adversary = options->adversary};
+    struct secagg_plan made;
 
-    CN_TRY(graph_plan_make(&bench->result->plan, &demand, diag));
-    if (!options->ring)
-        return CN_OK;
-    if (demand.corrupt_permille > SECAGG_RING_PERMILLE_MAX ||
-        demand.dropout_permille > SECAGG_RING_PERMILLE_MAX) {
+    if (options->ring && (options->corrupt_permille > SECAGG_RING_PERMILLE_MAX ||
+                          options->drop_permille > SECAGG_RING_PERMILLE_MAX)) {
         cn_diag_set(diag, NULL, 0, 0,
-                    "a ring needs that fewer than a third of the devices help the "
-                    "server, and fewer than a third leave");
+                    "fewer than a third of the devices may help the server, and fewer than a third "
+                    "leave");
         return CN_E_CONFIG;
     }
-    *ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
-                                 .corrupt_permille = (uint16_t)demand.corrupt_permille,
-                                 .dropout_permille = (uint16_t)demand.dropout_permille,
-                                 .security_bits = SECAGG_RING_SECURITY_BITS,
-                                 .correctness_bits = SECAGG_RING_CORRECTNESS_BITS};
-    demand.security_bits = ring->security_bits;
-    if (secagg_degree(&bench->config, options->clients) + 1 < options->clients)
-        return graph_plan_checked(&bench->result->plan, &demand);
+    if (options->ring)
+        bench->config.ring = (struct secagg_ring){
+            .devices_min = SECAGG_RING_DEVICES_MIN,
+            .corrupt_permille = (uint16_t)options->corrupt_permille,
+            .dropout_permille = (uint16_t)options->drop_permille,
+            .security_bits = options->adversary == GRAPH_CURIOUS ? GRAPH_SECURITY_BITS
+                                                                 : SECAGG_RING_SECURITY_BITS,
+            .correctness_bits = SECAGG_RING_CORRECTNESS_BITS,
+            .adversary = options->adversary == GRAPH_CURIOUS ? SECAGG_CURIOUS : SECAGG_MALICIOUS};
+    CN_TRY(secagg_plan_make(&made, &bench->config, options->clients, diag));
+    bench->result->opening = made.threshold;
     return CN_OK;
 }
 
@@ -494,10 +531,15 @@ static enum cn_err check(struct bench *bench, struct cn_diag *diag)
     const struct secagg_bench_options *options = bench->options;
     uint32_t threshold = secagg_threshold(options->clients), stay;
 
-    bench->config =
-        (struct secagg_config){.dim = options->dim, .bits = options->bits, .cohort_min = 2};
+    bench->config = (struct secagg_config){
+        .dim = options->dim, .bits = options->bits, .prg = (uint8_t)options->prg, .cohort_min = 2};
+    if (!secagg_prg_is_safe(options->prg)) {
+        cn_diag_set(diag, NULL, 0, 0, "this machine has no instructions for AES: use chacha20");
+        return CN_E_CONFIG;
+    }
     CN_TRY(secagg_config_check(&bench->config));
-    if (options->clients < SECAGG_DEVICES_MIN || options->clients > SECAGG_DEVICES_MAX)
+    if (options->clients < SECAGG_DEVICES_MIN || options->clients > SECAGG_DEVICES_MAX ||
+        options->drop_permille > 1000)
         return CN_E_CONFIG;
     CN_TRY(plan(bench, diag));
     bench->result->dropped = (uint32_t)((uint64_t)options->clients * options->drop_permille / 1000);
@@ -506,6 +548,7 @@ static enum cn_err check(struct bench *bench, struct cn_diag *diag)
         return CN_OK;
     cn_diag_set(diag, NULL, 0, 0, "of %u clients %u stay, and %u are needed to open the sum",
                 options->clients, stay, threshold);
+    cn_diag_hint(diag, "let at most %u leave", options->clients - threshold);
     return CN_E_THRESHOLD;
 }
 

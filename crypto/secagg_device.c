@@ -39,11 +39,9 @@ static enum cn_err leave(struct secagg_device *device, enum cn_err err)
     bool keep = err == CN_OK && phases[device->phase].keeps_secrets;
 
     device->phase = err == CN_OK ? phases[device->phase].next : PHASE_ENDED;
-    if (!keep) {
-        sodium_memzero(device->secrets, sizeof *device->secrets);
-        if (device->shared)
-            sodium_memzero(device->shared, device->plan.degree * sizeof *device->shared);
-    }
+    if (!keep)
+        sodium_memzero(device->secrets, sizeof *device->secrets +
+                                            device->shared_count * sizeof(struct device_shared));
     return err;
 }
 
@@ -96,7 +94,6 @@ void secagg_device_free(struct secagg_device *device)
     if (!device)
         return;
     sodium_free(device->secrets); /* wipes */
-    sodium_free(device->shared);
     free(device->neighbours);
     free(device->around);
     free(device);
@@ -195,7 +192,7 @@ enum cn_err secagg_device_degree(const struct secagg_device *device, uint32_t *d
 /* Opens a neighbour's message. What it holds is kept only when it is two scalars. */
 static bool opens(struct secagg_device *device, uint32_t slot, const struct secagg_sealed *sealed)
 {
-    struct device_shared *shared = &device->shared[slot];
+    struct device_shared *shared = &device->secrets->shared[slot];
     struct device_sealing sealing;
 
     secagg_device_sealing(&sealing, device, sealed->from, device->index);
@@ -251,7 +248,7 @@ static enum cn_err take_all(struct secagg_device *device, const struct secagg_se
         CN_TRY(take_sealed(device, &in[i]));
     device->sets |= IN_U2;
     for (uint32_t k = 0; k < device->plan.degree; k++)
-        sodium_memzero(device->shared[k].seal_key, SEAL_KEY_BYTES);
+        sodium_memzero(device->secrets->shared[k].seal_key, SEAL_KEY_BYTES);
     sodium_memzero(device->secrets->seal, sizeof device->secrets->seal);
     return check_neighbours(device, 1 + count - device->accused);
 }
@@ -292,9 +289,9 @@ static enum cn_err fill_masks(struct secagg_device *device, struct mask_set *set
 
         if (!(neighbour->sets & IN_U2))
             continue;
-        CN_TRY(secagg_mask_seed(device->shared[k].edge, &what, device->index, neighbour->index,
-                                device->secrets->mask, neighbour->mask_public));
-        memcpy(masks[set->count].seed, device->shared[k].edge, MASK_SEED_BYTES);
+        CN_TRY(secagg_mask_seed(device->secrets->shared[k].edge, &what, device->index,
+                                neighbour->index, device->secrets->mask, neighbour->mask_public));
+        memcpy(masks[set->count].seed, device->secrets->shared[k].edge, MASK_SEED_BYTES);
         masks[set->count++].subtract = neighbour->index < device->index;
     }
     return CN_OK;
@@ -466,7 +463,7 @@ static struct secagg_share *give(const struct secagg_device *device, uint32_t sl
                                  struct secagg_share *out)
 {
     const struct device_neighbour *neighbour = &device->neighbours[slot];
-    const struct device_shared *shared = &device->shared[slot];
+    const struct device_shared *shared = &device->secrets->shared[slot];
 
     if (!(neighbour->sets & IN_U2))
         return out;

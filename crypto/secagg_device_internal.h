@@ -17,20 +17,21 @@ enum phase {
     PHASE_COUNT
 };
 
-/* All that must not leak before there is a roster, in one sodium_malloc block. */
+/* What a device and one neighbour have in common. */
+struct device_shared {
+    uint8_t seal_key[SEAL_KEY_BYTES];    /* from the sharing until the neighbour's shares came */
+    uint8_t edge[MASK_SEED_BYTES];       /* of the mask between the two, from the masking on */
+    struct secagg_pair_of_shares shares; /* the neighbour's, from the inbox on */
+};
+
+/* All that must not leak, in one sodium_malloc block; it grows when the roster is known. */
 struct device_secrets {
     uint8_t mask[AGREE_SECRET_BYTES]; /* of the pairwise masks */
     uint8_t seal[AGREE_SECRET_BYTES]; /* opens what neighbours seal */
     uint8_t self[AGREE_SECRET_BYTES]; /* b, of the self mask */
     struct secagg_pair_of_shares own; /* this device's shares of its own secrets */
     struct secagg_pair_of_shares opened;
-};
-
-/* What a device and one neighbour have in common, in a block with those of all others. */
-struct device_shared {
-    uint8_t seal_key[SEAL_KEY_BYTES];    /* from the sharing until the neighbour's shares came */
-    uint8_t edge[MASK_SEED_BYTES];       /* of the mask between the two, from the masking on */
-    struct secagg_pair_of_shares shares; /* the neighbour's, from the inbox on */
+    struct device_shared shared[]; /* [shared_count] by neighbour */
 };
 
 enum { IN_U2 = 1, IN_U3 = 2, VOUCHED = 4, ACCUSED = 8 };
@@ -52,6 +53,7 @@ struct secagg_device {
     uint8_t registrar[SIGN_PUBLIC_BYTES];
     struct secagg_keys keys;
     struct device_secrets *secrets;
+    uint32_t shared_count; /* plan.degree from the roster on; 0 before */
 
     /* From the roster on. */
     uint32_t count; /* of the roster; 0 before */
@@ -61,7 +63,6 @@ struct secagg_device {
     struct secagg_plan plan;             /* in the complete graph its threshold is the roster's */
     uint8_t sets;                        /* of this device itself */
     struct device_neighbour *neighbours; /* [plan.degree] index rising */
-    struct device_shared *shared;        /* [plan.degree] a sodium_malloc block */
     uint32_t *around;                    /* [plan.degree + 1] on a ring: the neighbours by place,
                                           * this device (as plan.degree) in the middle; else NULL */
 

@@ -125,6 +125,22 @@ static enum cn_err keep_places(struct secagg_device *device, const struct graph 
     return CN_OK;
 }
 
+/* Moves the secrets to a block with room for every neighbour. */
+static enum cn_err grow_secrets(struct secagg_device *device)
+{
+    size_t room = device->plan.degree * sizeof(struct device_shared);
+    struct device_secrets *grown = sodium_malloc(sizeof *grown + room);
+
+    if (!grown)
+        return CN_E_NOMEM;
+    memcpy(grown, device->secrets, sizeof *grown);
+    sodium_memzero(grown->shared, room);
+    sodium_free(device->secrets); /* wipes */
+    device->secrets = grown;
+    device->shared_count = device->plan.degree;
+    return CN_OK;
+}
+
 static enum cn_err keep_neighbours(struct secagg_device *device, const struct roster_view *view)
 {
     uint32_t degree = device->plan.degree;
@@ -133,10 +149,9 @@ static enum cn_err keep_neighbours(struct secagg_device *device, const struct ro
     enum cn_err err = CN_OK;
 
     device->neighbours = calloc(degree, sizeof *device->neighbours);
-    device->shared = sodium_malloc(degree * sizeof *device->shared);
-    if (!listed || !device->neighbours || !device->shared)
+    if (!listed || !device->neighbours)
         CN_TRY_OUT(err, CN_E_NOMEM);
-    sodium_memzero(device->shared, degree * sizeof *device->shared);
+    CN_TRY_OUT(err, grow_secrets(device));
     CN_TRY_OUT(err, secagg_shape_init(&shape, &device->config, device->session, view->count,
                                       view->threshold));
     graph_neighbours(&shape.graph, device->index, listed);
@@ -214,7 +229,7 @@ static enum cn_err seal_for(struct secagg_device *device, uint32_t slot,
                             const struct secagg_pair_of_shares *shares, struct secagg_sealed *out)
 {
     const struct device_neighbour *neighbour = &device->neighbours[slot];
-    uint8_t *key = device->shared[slot].seal_key;
+    uint8_t *key = device->secrets->shared[slot].seal_key;
     struct device_sealing sealing;
 
     CN_TRY(secagg_seal_key(key, device->session, device->index, neighbour->index,

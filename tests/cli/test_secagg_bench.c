@@ -22,8 +22,6 @@ Test(secagg_bench, opens_the_plain_sum_when_somebody_leaves)
     cr_assert_eq(r.dropped, 1);
     cr_assert_eq(r.degree, 6);
     cr_assert_eq(r.threshold, 5);
-    cr_assert_eq(r.plan.degree, 6);
-    cr_assert_eq(r.plan.threshold, 5);
 }
 
 Test(secagg_bench, counts_bytes_and_time_of_both_sides)
@@ -120,8 +118,15 @@ Test(secagg_bench, runs_a_ring_of_a_hundred)
     cr_assert_eq(secagg_bench_run(&r, &options, NULL, NULL), CN_OK);
     cr_assert(r.sum_ok);
     cr_assert_lt(r.degree, 99);
-    cr_assert_eq(r.degree, r.plan.degree);
+    cr_assert_eq(r.degree, 16);
+    cr_assert_eq(r.opening, 6);
     cr_assert_eq(r.threshold, 67);
+    options.adversary = GRAPH_MALICIOUS;
+    options.prg = secagg_prg_best();
+    options.threads = 2;
+    cr_assert_eq(secagg_bench_run(&r, &options, NULL, NULL), CN_OK);
+    cr_assert(r.sum_ok);
+    cr_assert_eq(r.degree, 52);
     options.drop_permille = 334;
     cr_assert_eq(secagg_bench_run(&r, &options, NULL, NULL), CN_E_CONFIG);
 }
