@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "client/trainer.h"
+#include "client/witness.h"
 #include "client/work.h"
 #include "crypto/random.h"
 #include "protocol/link.h"
@@ -189,6 +190,8 @@ static const struct round_id *id_of(const struct message *message)
         return &message->as.survivors.id;
     case MESSAGE_VOUCHES:
         return &message->as.vouches.id;
+    case MESSAGE_COLLECT:
+        return &message->as.collect.id;
     case MESSAGE_OUTCOME:
         return &message->as.outcome.id;
     default:
@@ -198,8 +201,21 @@ static const struct round_id *id_of(const struct message *message)
 
 static enum cn_err welcome(struct agent *agent, const struct message_welcome *message)
 {
+    enum cn_err err;
+
     if (message->version < PROTOCOL_VERSION_MIN || message->version > PROTOCOL_VERSION_MAX)
         return CN_E_VERSION;
+    err = witness_welcome(agent->home, message, agent->diag);
+    if (err != CN_OK && cn_err_class(err) == CN_CLASS_PEER && err != CN_E_TAMPERED)
+        return err;
+    if (err != CN_OK) {
+        char line[CN_DIAG_LINE_MAX];
+
+        cn_log(CN_LOG_ERROR, "this device does not take part", cn_log_err(err),
+               cn_log_text("cause", cn_diag_line(agent->diag, line)));
+        stop(agent, err, BYE_DONE, "the device's owner has to look at this");
+        return CN_OK;
+    }
     agent->welcomed = true;
     agent->pause_ms = PAUSE_FIRST_MS;
     if (agent->options.enrol) {
@@ -222,6 +238,21 @@ static bool is_ours(const struct agent *agent, const struct message *message)
     return agent->work && (!id || round_id_equal(id, work_id(agent->work)));
 }
 
+/* Of a round that is over for this device, by a restart or a broken connection. */
+static void late_receipt(struct agent *agent, const struct message_outcome *outcome)
+{
+    const struct witness_part unknown = {0};
+    struct message answer;
+    bool give;
+    enum cn_err err = witness_receipt(agent->home, outcome, &unknown, &answer, &give);
+
+    if (err != CN_OK)
+        cn_log(CN_LOG_ERROR, "the aggregator's receipt is not kept", cn_log_err(err),
+               cn_log_uint("round", outcome->id.round));
+    else if (give)
+        send_message(agent, &answer);
+}
+
 static enum cn_err on_message(void *ctx, struct link *link, const struct message *message)
 {
     struct agent *agent = ctx;
@@ -237,6 +268,8 @@ static enum cn_err on_message(void *ctx, struct link *link, const struct message
         return work_message(agent->work, message);
     if (message->type == MESSAGE_OFFER)
         take_offer(agent, &message->as.offer);
+    else if (message->type == MESSAGE_OUTCOME)
+        late_receipt(agent, &message->as.outcome);
     else if (id_of(message) == NULL && message->type != MESSAGE_CHUNK &&
              message->type != MESSAGE_RESUME)
         return CN_E_UNEXPECTED;
@@ -256,6 +289,8 @@ static void on_opened(void *ctx, struct link *link)
         hello->version_max = PROTOCOL_VERSION_MAX;
         hello->enrol = agent->options.enrol;
         hello->certificate = agent->home->certificate;
+        hello->abilities = secagg_prg_is_safe(SECAGG_PRG_AES256CTR) ? HELLO_CAN_AES : 0;
+        witness_hello(agent->home, hello);
         sign_make(hello->proof, agent->home->identity, MESSAGE_PROOF_LABEL, exporter,
                   sizeof exporter);
         snprintf(hello->software, sizeof hello->software, "%s", SOFTWARE);
@@ -414,6 +449,11 @@ enum cn_err agent_run(const struct agent_options *options, struct cn_diag *diag)
 
     if (!agent)
         return CN_E_NOMEM;
+    err = witness_check(options->home, diag);
+    if (err != CN_OK) {
+        free(agent);
+        return err;
+    }
     signal(SIGPIPE, SIG_IGN);
     agent->options = *options;
     agent->home = options->home;

@@ -27,7 +27,11 @@ static const struct cn_option join_options[] = {
      .help = "idx:IMAGES,LABELS or csv:FILE,label=COLUMN; can be said later in client.yaml"},
     PASSPHRASE_OPTION,
 };
-static const struct cn_option run_options[] = {PASSPHRASE_OPTION};
+static const struct cn_option run_options[] = {
+    PASSPHRASE_OPTION,
+    {.name = "accept-ledger", .kind = CN_OPTION_FLAG,
+     .help = "the aggregator's ledger was rewritten, and that is all right: hold to the new one"},
+};
 static const struct cn_option limits_options[] = {
     {.name = "privacy", .kind = CN_OPTION_CHOICE, .value = "WORD", .choices = "required optional",
      .help = "whether tasks must add noise"},
@@ -55,7 +59,8 @@ static const struct cn_option limits_options[] = {
 
 static const struct cn_verb verbs[] = {
     {.name = "join", .arguments = "LINK DIR", .summary = "become a device of a federation",
-     .details = "LINK is the invitation that the operator gave you, one line. DIR is a new folder: "
+     .details = "LINK is the invitation that the operator gave you, one line, or - to read it from "
+                "the standard input. DIR is a new folder: "
                 "the device's key, certificate, settings and ledger will live in it. No data is "
                 "sent; joining only registers the device.",
      .example = "cairn-client join cairn://fl.example.org:7700/AbC... ./ward3 "
@@ -215,9 +220,28 @@ static enum cn_err enrol(struct joining *join, const char *passphrase, struct cn
     return err;
 }
 
+/* "-": from the standard input, so that the secret in the link stands in no list of processes. */
+static enum cn_err read_link(struct joining *join, const char *argument, struct cn_diag *diag)
+{
+    char line[JOIN_LINK_MAX + 2];
+    enum cn_err err;
+
+    if (strcmp(argument, "-") != 0)
+        return join_link_parse(&join->link, argument, diag);
+    if (!fgets(line, sizeof line, stdin)) {
+        cn_diag_set(diag, "standard input", 0, 0, "no link came");
+        cn_diag_hint(diag, "give the link that the operator gave you, one line");
+        return CN_E_CONFIG;
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    err = join_link_parse(&join->link, line, diag);
+    explicit_bzero(line, sizeof line);
+    return err;
+}
+
 static enum cn_err prepare(struct joining *join, const struct cn_args *args, struct cn_diag *diag)
 {
-    CN_TRY(join_link_parse(&join->link, cn_args_argument(args, 0), diag));
+    CN_TRY(read_link(join, cn_args_argument(args, 0), diag));
     if (invitation_expired(&join->link.invitation, cn_clock_system().wall_s(NULL))) {
         cn_diag_set(diag, NULL, 0, 0, "the invitation has expired");
         cn_diag_hint(diag,
@@ -292,6 +316,8 @@ int commands_run(const struct cn_args *args)
         err = home_open(&options.home, cn_args_argument(args, 0), passphrase_text(&passphrase),
                         cn_clock_system(), &diag);
     explicit_bzero(&passphrase, sizeof passphrase);
+    if (err == CN_OK)
+        options.home->accept_ledger = cn_args_given(args, "accept-ledger");
     if (err == CN_OK)
         err = agent_run(&options, &diag);
     if (err == CN_OK && args->json)

@@ -4,7 +4,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+
+enum { DECLINED_MS = 10000 };
 
 /* Keeps the reason and passes the error on. */
 __attribute__((format(printf, 3, 4))) static enum cn_err
@@ -148,6 +155,30 @@ enum cn_err guard_judge(struct guard_verdict *verdict, const struct home *home,
         return refuse(verdict, err, "what the round costs can not be computed: %s",
                       cn_err_text(err));
     return err;
+}
+
+void guard_keep_declined(struct home *home, const struct task *task, const struct round_id *id,
+                         const struct guard_verdict *verdict)
+{
+    uint64_t now_ms = home->clock.steady_ms(home->clock.ctx);
+    char path[CN_PATH_MAX];
+    json_t *again =
+        verdict->again_s == BUDGET_NEVER ? json_null() : json_integer((json_int_t)verdict->again_s);
+    json_t *object = json_pack("{s:I, s:s, s:i, s:s, s:f, s:o}", "time",
+                               (json_int_t)home->clock.wall_s(home->clock.ctx), "task", task->name,
+                               "round", (int)id->round, "reason", verdict->reason, "epsilon_round",
+                               verdict->epsilon_round, "again", again);
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    bool due = !home->has_declined || now_ms >= home->declined_ms + DECLINED_MS;
+
+    if (text && due && cn_path_join(path, home->dir, HOME_DECLINED_FILE) == CN_OK) {
+        home->has_declined = true;
+        home->declined_ms = now_ms;
+        CN_IGNORE(
+            cn_file_write(path, text, strlen(text), 0600, NULL)); /* only words for its owner */
+    }
+    free(text);
+    json_decref(object);
 }
 
 static void describe(struct ledger_entry *entry, const struct home *home, const struct task *task,

@@ -25,6 +25,11 @@ struct guard_verdict {
 enum cn_err guard_judge(struct guard_verdict *verdict, const struct home *home,
                         const struct task *task, const struct round_id *id);
 
+/* Keeps, for the verb `budget`, why an offer was too dear and when it will fit, in declined.json;
+ * every ten seconds at most. */
+void guard_keep_declined(struct home *home, const struct task *task, const struct round_id *id,
+                         const struct guard_verdict *verdict);
+
 struct guard_cohort {
     uint32_t devices;
     uint32_t threshold;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "crypto/keyfile.h"
 #include "crypto/random.h"
+#include "privacy/receipt.h"
 
 #define KEY_FILE "device.key"
 #define CERTIFICATE_FILE "device.crt"
@@ -135,17 +136,24 @@ static enum cn_err load_identity(struct home *home, const char *passphrase, stru
     return CN_OK;
 }
 
-struct round_id *home_paid(const struct home *home, const uint8_t task[TASK_ID_BYTES])
+struct home_payment *home_payment(const struct home *home, const uint8_t task[TASK_ID_BYTES])
 {
     for (uint32_t i = 0; i < home->paid_count; i++)
-        if (memcmp(home->paid[i].task, task, TASK_ID_BYTES) == 0)
+        if (memcmp(home->paid[i].id.task, task, TASK_ID_BYTES) == 0)
             return &home->paid[i];
     return NULL;
 }
 
+struct round_id *home_paid(const struct home *home, const uint8_t task[TASK_ID_BYTES])
+{
+    struct home_payment *payment = home_payment(home, task);
+
+    return payment ? &payment->id : NULL;
+}
+
 enum cn_err home_remember(struct home *home, const struct round_id *id)
 {
-    struct round_id *paid = home_paid(home, id->task);
+    struct home_payment *paid = home_payment(home, id->task);
 
     if (!paid) {
         if (home->paid_count == LEDGER_TOTAL_TASKS_MAX)
@@ -156,7 +164,27 @@ enum cn_err home_remember(struct home *home, const struct round_id *id)
         home->paid = paid;
         paid += home->paid_count++;
     }
-    *paid = *id;
+    *paid = (struct home_payment){.id = *id};
+    return CN_OK;
+}
+
+/* Keeps with a payment what a receipt for it has to say. */
+static enum cn_err see_payment(struct home *home, const struct ledger_entry *entry)
+{
+    struct round_id id = {.round = entry->round, .attempt = entry->attempt};
+    struct home_payment *paid;
+
+    memcpy(id.task, entry->task_id, TASK_ID_BYTES);
+    if (strcmp(entry->kind, "spent") == 0) {
+        CN_TRY(home_remember(home, &id));
+        paid = home_payment(home, id.task);
+        memcpy(paid->binding, entry->binding, sizeof paid->binding);
+        snprintf(paid->task, sizeof paid->task, "%s", entry->task);
+    } else if (strcmp(entry->kind, RECEIPT_KIND) == 0) {
+        paid = home_payment(home, id.task);
+        if (paid && round_id_equal(&paid->id, &id))
+            paid->receipted = true;
+    }
     return CN_OK;
 }
 
@@ -194,12 +222,8 @@ static void see_checkpoint(struct home *home, const struct ledger_entry *entry)
 static enum cn_err see_entry(void *ctx, const struct ledger_entry *entry)
 {
     struct home *home = ctx;
-    struct round_id id = {.round = entry->round, .attempt = entry->attempt};
 
-    if (strcmp(entry->kind, "spent") == 0) {
-        memcpy(id.task, entry->task_id, TASK_ID_BYTES);
-        CN_TRY(home_remember(home, &id));
-    }
+    CN_TRY(see_payment(home, entry));
     see_checkpoint(home, entry);
     CN_TRY(budget_add(home->budget, entry));
     return ledger_total_add(&home->spent, entry);

@@ -13,6 +13,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "client/config.h"
 #include "crypto/certificate.h"
 #include "crypto/sign.h"
@@ -26,6 +27,13 @@
 #define HOME_DAY_S (24 * 60 * 60)
 #define HOME_DECLINED_FILE "declined.json"
 
+struct home_payment {
+    struct round_id id;
+    uint8_t binding[HASH_BYTES]; /* what the line "spent" says the round was */
+    char task[LEDGER_NAME_MAX];
+    bool receipted; /* the aggregator's receipt for it is in the ledger */
+};
+
 struct home {
     char dir[CN_PATH_MAX];
     struct client_config config;
@@ -37,9 +45,13 @@ struct home {
     struct budget *budget;     /* alike */
     struct checkpoint seen;    /* the newest of the aggregator's ledger; count 0: none yet */
     int64_t seen_kept_s;       /* when it was last written into the device's ledger */
+    bool accept_ledger; /* the owner said so: the ledger that is met next is the one to hold to */
+    struct cn_log_limit decline_log;
+    bool has_declined;
+    uint64_t declined_ms; /* when declined.json was last written */
     bool quarrel; /* the aggregator's ledger was seen to contradict itself, and the owner has not
                    * said that this is all right */
-    struct round_id *paid; /* [paid_count] the last attempt paid for, one per task */
+    struct home_payment *paid; /* [paid_count] the last attempt paid for, one per task */
     uint32_t paid_count;
     struct cn_clock clock;
     int lock;
@@ -88,6 +100,9 @@ enum cn_err home_use_limits(struct home *home, struct cn_diag *diag);
 
 /* What the owner's limits are to the budget's filter. */
 struct budget_limits home_budget_limits(const struct client_limits *limits);
+
+/* What was paid for last of this task, or NULL. */
+struct home_payment *home_payment(const struct home *home, const uint8_t task[TASK_ID_BYTES]);
 
 /* The latest attempt of this task that the ledger says was paid for, or NULL. */
 struct round_id *home_paid(const struct home *home, const uint8_t task[TASK_ID_BYTES]);

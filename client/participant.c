@@ -29,9 +29,14 @@ struct participant {
     bool spent;
     bool ended;
     struct answered steps[STEP_COUNT];
-    struct secagg_sealed *sealed; /* [cohort - 1], SHARES */
-    struct secagg_share *shares;  /* [cohort], REVEAL; secret until sent */
-    uint8_t *blob;                /* the masked vector, packed */
+    struct secagg_sealed *sealed;    /* [cohort - 1], SHARES */
+    struct secagg_share *shares;     /* [2 cohort], REVEAL; secret until sent */
+    uint8_t (*ids)[DEVICE_ID_BYTES]; /* [cohort] of the roster */
+    uint32_t *complaints;            /* [cohort] neighbours whose shares do not open */
+    uint32_t complaint_count;
+    bool has_survivors;
+    uint8_t survivors[HASH_BYTES]; /* over the ids of the list that was signed */
+    uint8_t *blob;                 /* the masked vector, packed */
     uint64_t blob_len;
     uint8_t blob_hash[HASH_BYTES];
 };
@@ -64,9 +69,11 @@ void participant_free(struct participant *p)
         return;
     secagg_device_free(p->device);
     if (p->shares)
-        explicit_bzero(p->shares, p->cohort * sizeof *p->shares);
+        explicit_bzero(p->shares, 2 * (size_t)p->cohort * sizeof *p->shares);
     free(p->shares);
     free(p->sealed);
+    free(p->ids);
+    free(p->complaints);
     free(p->blob);
     explicit_bzero(p, sizeof *p);
     free(p);
@@ -87,10 +94,14 @@ static enum cn_err answer_roster(struct participant *p, const struct message *in
     if (roster->count < SECAGG_DEVICES_MIN || roster->count > MESSAGE_MEMBERS_MAX)
         return CN_E_COHORT;
     p->sealed = calloc(roster->count, sizeof *p->sealed);
-    p->shares = calloc(roster->count, sizeof *p->shares);
-    if (!p->sealed || !p->shares)
-        return CN_E_NOMEM;
+    p->shares = calloc(2 * (size_t)roster->count, sizeof *p->shares);
     p->cohort = roster->count;
+    p->ids = calloc(roster->count, sizeof *p->ids);
+    p->complaints = calloc(roster->count, sizeof *p->complaints);
+    if (!p->sealed || !p->shares || !p->ids || !p->complaints)
+        return CN_E_NOMEM;
+    for (uint32_t i = 0; i < roster->count; i++)
+        certificate_device_id(p->ids[i], &roster->members[i].certificate);
     p->threshold = roster->threshold;
     CN_TRY(secagg_device_roster(p->device, roster->members, roster->count, roster->threshold,
                                 p->sealed));
@@ -99,7 +110,7 @@ static enum cn_err answer_roster(struct participant *p, const struct message *in
     return secagg_device_degree(p->device, &out->as.shares.count);
 }
 
-/* The plain vector lives in one buffer only, which masking overwrites. */
+/* The plain vector lives in one buffer only, which the caller wipes. */
 static enum cn_err encode_and_mask(struct participant *p, uint32_t *vector)
 {
     const struct secagg_config *config = &p->setup.secagg;
@@ -107,12 +118,11 @@ static enum cn_err encode_and_mask(struct participant *p, uint32_t *vector)
     CN_TRY(p->setup.encode(p->setup.ctx, vector));
     CN_TRY(p->setup.spend(p->setup.ctx, p->cohort, p->threshold));
     p->spent = true;
-    CN_TRY(secagg_device_mask(p->device, vector));
     p->blob_len = pack_bytes(config->dim, config->bits);
     p->blob = malloc(p->blob_len);
     if (!p->blob)
         return CN_E_NOMEM;
-    pack_bits(p->blob, vector, config->dim, config->bits);
+    CN_TRY(secagg_device_mask_packed(p->device, p->blob, vector));
     hash_blob(p->blob_hash, p->blob, p->blob_len);
     return CN_OK;
 }
@@ -125,6 +135,7 @@ static enum cn_err answer_inbox(struct participant *p, const struct message *in,
     enum cn_err err;
 
     CN_TRY(secagg_device_shares(p->device, in->as.inbox.sealed, in->as.inbox.count));
+    CN_TRY(secagg_device_complaints(p->device, p->complaints, &p->complaint_count));
     vector = calloc(1, vector_bytes);
     if (!vector)
         return CN_E_NOMEM;
@@ -145,10 +156,21 @@ static enum cn_err answer_survivors(struct participant *p, const struct message 
 {
     const struct message_survivors *survivors = &in->as.survivors;
 
+    struct hash hash;
+
     out->type = MESSAGE_VOUCH;
     out->as.vouch.id = p->setup.id;
-    return secagg_device_survivors(p->device, survivors->indices, survivors->count,
-                                   out->as.vouch.signature);
+    CN_TRY(secagg_device_survivors(p->device, survivors->indices, survivors->count,
+                                   out->as.vouch.signature));
+    hash_init(&hash, "cairn-survivors");
+    for (uint32_t i = 0; i < survivors->count; i++) {
+        if (survivors->indices[i] >= p->cohort)
+            return CN_E_INCONSISTENT;
+        hash_add(&hash, p->ids[survivors->indices[i]], DEVICE_ID_BYTES);
+    }
+    hash_final(&hash, p->survivors);
+    p->has_survivors = true;
+    return CN_OK;
 }
 
 static enum cn_err answer_vouches(struct participant *p, const struct message *in,
@@ -247,6 +269,18 @@ const uint8_t *participant_blob(const struct participant *p, uint64_t *len,
     *len = p->blob_len;
     memcpy(hash, p->blob_hash, HASH_BYTES);
     return p->steps[STEP_INBOX].done ? p->blob : NULL;
+}
+
+bool participant_complaint(const struct participant *p, struct message *out)
+{
+    *out = (struct message){.type = MESSAGE_COMPLAINT};
+    out->as.complaint = (struct message_complaint){p->setup.id, p->complaints, p->complaint_count};
+    return p->complaint_count > 0;
+}
+
+const uint8_t *participant_survivors(const struct participant *p)
+{
+    return p->has_survivors ? p->survivors : NULL;
 }
 
 bool participant_has_spent(const struct participant *p)

@@ -57,6 +57,13 @@ enum cn_err participant_message(struct participant *participant, const struct me
 const uint8_t *participant_blob(const struct participant *participant, uint64_t *len,
                                 uint8_t hash[HASH_BYTES]);
 
+/* Gives the complaint that goes out before UPLOAD; false when every neighbour's shares opened. Its
+ * list is valid until participant_free. */
+bool participant_complaint(const struct participant *participant, struct message *out);
+
+/* The hash over the ids of the survivors this device vouched for; NULL before. */
+const uint8_t *participant_survivors(const struct participant *participant);
+
 /* True once the masked vector exists: the spending is written and counts, whatever happens. */
 bool participant_has_spent(const struct participant *participant);
 

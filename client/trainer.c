@@ -46,6 +46,12 @@ static bool stop_asked(void *ctx, uint32_t step, uint32_t steps)
 
     (void)step;
     (void)steps;
+    if (job->deadline_ms > 0) {
+        struct cn_clock clock = cn_clock_system();
+
+        if (clock.steady_ms(clock.ctx) >= job->deadline_ms)
+            return true;
+    }
     return atomic_load(&job->cancel);
 }
 

@@ -41,8 +41,9 @@ struct trainer_job {
     size_t d;
     double clip; /* the norm that the round clips updates to */
     uint32_t counters[TASK_COUNTER_COUNT];
-    uint64_t examples; /* seen; for the owner's own log */
-    bool diverged;     /* with privacy: the update is zero instead, and nobody else may know */
+    uint64_t examples;    /* seen; for the owner's own log */
+    uint64_t deadline_ms; /* by the system's steady clock: training ends then; 0: none */
+    bool diverged;        /* with privacy: the update is zero instead, and nobody else may know */
     double seconds;
 };
 

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "client/guard.h"
 #include "client/participant.h"
+#include "client/unmasked.h"
+#include "client/witness.h"
 #include "crypto/random.h"
 #include "nn/safetensors.h"
 #include "privacy/encode.h"
@@ -17,11 +19,14 @@
 
 #define PLAN_BYTES_MAX TASK_TEXT_BYTES_MAX
 
+enum { LOG_BURST = 10, LOG_WINDOW_MS = 60000 };
+
 enum stage { STAGE_PLAN, STAGE_MODEL, STAGE_TRAIN, STAGE_SUM, STAGE_OVER };
 
 struct work {
     enum stage stage;
     struct message_offer offer;
+    uint64_t offered_ms; /* when the offer came */
     struct home *home;
     struct work_host host;
     struct transfer_in plan, model;
@@ -31,6 +36,7 @@ struct work {
     struct encode_plan encoding;
     struct cn_random random;
     struct participant *participant;
+    struct unmasked *unmasked; /* in its place, for a task without masks */
     struct transfer_out upload;
 };
 
@@ -46,6 +52,7 @@ enum cn_err work_new(struct work **out, const struct message_offer *offer, struc
     work->offer = *offer;
     work->home = home;
     work->host = *host;
+    work->offered_ms = home->clock.steady_ms(home->clock.ctx);
     work->job.trainer = trainer;
     CN_TRY_OUT(err, random_system(&work->random));
     CN_TRY_OUT(err, transfer_in_start(&work->plan, offer->plan, offer->plan_bytes, PLAN_BYTES_MAX));
@@ -78,6 +85,7 @@ void work_free(struct work *work)
         return;
     CN_ASSERT(!work->training);
     participant_free(work->participant);
+    unmasked_free(work->unmasked);
     trainer_job_clear(&work->job);
     transfer_in_clear(&work->plan);
     transfer_in_clear(&work->model);
@@ -110,12 +118,25 @@ static void finish(struct work *work)
         work->host.over(work->host.ctx, work);
 }
 
+static uint64_t now_ms(const struct work *work)
+{
+    return work->home->clock.steady_ms(work->home->clock.ctx);
+}
+
+/* For what an aggregator can trigger as often as it likes. */
+static bool may_log(struct work *work)
+{
+    return cn_log_limit_pass(&work->home->decline_log, now_ms(work), LOG_BURST, LOG_WINDOW_MS,
+                             NULL);
+}
+
 static void decline(struct work *work, enum decline_code code, const char *text)
 {
     struct message message = {.type = MESSAGE_DECLINE};
 
-    cn_log(CN_LOG_WARN, "declined to take part", cn_log_uint("round", work->offer.id.round),
-           cn_log_uint("attempt", work->offer.id.attempt), cn_log_text("why", text));
+    if (may_log(work))
+        cn_log(CN_LOG_WARN, "declined to take part", cn_log_uint("round", work->offer.id.round),
+               cn_log_uint("attempt", work->offer.id.attempt), cn_log_text("why", text));
     message.as.decline.id = work->offer.id;
     message.as.decline.code = (uint8_t)code;
     snprintf(message.as.decline.text, sizeof message.as.decline.text, "%.*s",
@@ -133,6 +154,8 @@ static enum decline_code decline_code_of(enum cn_err err)
     case CN_E_CONFIG:
     case CN_E_TAMPERED:
         return DECLINE_LIMIT;
+    case CN_E_DEADLINE:
+        return DECLINE_BUSY;
     case CN_E_DATA:
     case CN_E_SHAPE:
     case CN_E_NOT_FOUND:
@@ -147,8 +170,9 @@ static void decline_fault(struct work *work, enum cn_err err, const struct cn_di
 {
     char line[CN_DIAG_LINE_MAX];
 
-    cn_log(CN_LOG_ERROR, "can not take part", cn_log_err(err),
-           cn_log_text("cause", cn_diag_line(diag, line)));
+    if (may_log(work))
+        cn_log(CN_LOG_ERROR, "can not take part", cn_log_err(err),
+               cn_log_text("cause", cn_diag_line(diag, line)));
     decline(work, decline_code_of(err), cn_err_text(err));
 }
 
@@ -177,6 +201,8 @@ static void judge(struct work *work)
         return;
     }
     err = guard_judge(&verdict, work->home, work->task, &work->offer.id);
+    if (err == CN_E_BUDGET)
+        guard_keep_declined(work->home, work->task, &work->offer.id, &verdict);
     if (err != CN_OK) {
         decline(work, decline_code_of(err), verdict.reason);
         return;
@@ -188,6 +214,11 @@ static void judge(struct work *work)
         decline_fault(work, err, &diag);
         return;
     }
+    if (work->task->secure_aggregation.mode == TASK_MODE_OFF)
+        cn_log(CN_LOG_WARN,
+               "this task shows this device's own update to the aggregator, as its "
+               "owner allows",
+               cn_log_text("task", work->task->name));
     send_accept(work);
     cn_log(CN_LOG_INFO, "taking part", cn_log_text("task", work->task->name),
            cn_log_uint("round", work->offer.id.round), cn_log_uint("of", work->offer.rounds),
@@ -195,11 +226,21 @@ static void judge(struct work *work)
     send_fetch(work, &work->model);
 }
 
+/* The offer's time or the owner's, whichever is shorter. */
+static uint64_t train_deadline(const struct work *work)
+{
+    uint64_t owner_ms = (uint64_t)work->home->limits.train_minutes * 60 * 1000;
+    uint64_t end = work->offered_ms + work->offer.train_ms;
+
+    return owner_ms > 0 && now_ms(work) + owner_ms < end ? now_ms(work) + owner_ms : end;
+}
+
 static void start_training(struct work *work)
 {
     struct trainer_job *job = &work->job;
     enum cn_err err;
 
+    job->deadline_ms = train_deadline(work);
     job->task = work->task;
     job->plan = work->offer.plan;
     job->model = work->model.bytes;
@@ -266,6 +307,9 @@ static enum cn_err start_sum(struct work *work)
     round_binding(setup.secagg.binding, &work->offer.id, work->offer.plan, work->offer.model);
     CN_TRY(encode_plan_round(&work->encoding, work->job.clip, setup.secagg.binding));
     guard_floors(work->home, work->task, &setup.secagg.cohort_min, &setup.secagg.threshold_min);
+    setup.secagg.prg = work->offer.prg;
+    if (work->task->secure_aggregation.mode == TASK_MODE_OFF)
+        return unmasked_new(&work->unmasked, &setup, work->home->seen.owner);
     return participant_new(&work->participant, &setup);
 }
 
@@ -273,7 +317,10 @@ static void send_ready(struct work *work)
 {
     struct message message;
 
-    participant_ready(work->participant, &message);
+    if (work->unmasked)
+        unmasked_ready(work->unmasked, &message);
+    else
+        participant_ready(work->participant, &message);
     work->host.send(work->host.ctx, &message);
 }
 
@@ -329,15 +376,21 @@ void work_pump(struct work *work)
     }
 }
 
+/* The sealed or masked vector; NULL before there is one. */
+static const uint8_t *blob_of(const struct work *work, uint64_t *len, uint8_t hash[HASH_BYTES])
+{
+    if (work->unmasked)
+        return unmasked_blob(work->unmasked, len, hash);
+    return work->participant ? participant_blob(work->participant, len, hash) : NULL;
+}
+
 static enum cn_err take_resume(struct work *work, const struct message_resume *resume)
 {
     uint8_t hash[HASH_BYTES];
     uint64_t len;
     const uint8_t *blob;
 
-    if (!work->participant)
-        return CN_E_UNEXPECTED;
-    blob = participant_blob(work->participant, &len, hash);
+    blob = blob_of(work, &len, hash);
     if (!blob || memcmp(resume->hash, hash, HASH_BYTES) != 0)
         return CN_E_UNEXPECTED;
     if (resume->offset == len) {
@@ -370,20 +423,51 @@ static void offered_again(struct work *work)
 
 static enum cn_err take_step(struct work *work, const struct message *message)
 {
-    struct message answer;
+    struct message answer, complaint;
     enum cn_err err;
 
-    if (!work->participant)
+    if (!work->participant && !work->unmasked)
         return CN_E_UNEXPECTED;
-    err = participant_message(work->participant, message, &answer);
+    err = work->unmasked ? unmasked_collect(work->unmasked, message, &answer)
+                         : participant_message(work->participant, message, &answer);
     if (err != CN_OK) {
         cn_log(CN_LOG_ERROR, "left the round", cn_log_text("at", message_name(message->type)),
                cn_log_uint("round", work->offer.id.round), cn_log_err(err));
         finish(work);
         return cn_err_class(err) == CN_CLASS_PEER ? err : CN_OK;
     }
+    if (answer.type == MESSAGE_UPLOAD && work->participant &&
+        participant_complaint(work->participant, &complaint)) {
+        cn_log(CN_LOG_WARN, "the shares of other devices do not open; they are left out",
+               cn_log_uint("round", work->offer.id.round),
+               cn_log_uint("devices", complaint.as.complaint.count));
+        work->host.send(work->host.ctx, &complaint);
+    }
     work->host.send(work->host.ctx, &answer);
     return CN_OK;
+}
+
+/* The receipt is checked against what this device knows of its own part. A false one is said and
+ * not kept; the round is over all the same. */
+static void take_receipt(struct work *work, const struct message_outcome *outcome)
+{
+    uint8_t upload[HASH_BYTES];
+    uint64_t len;
+    struct witness_part part = {0};
+    struct message answer;
+    bool give;
+    enum cn_err err;
+
+    if (blob_of(work, &len, upload))
+        part.upload = upload;
+    if (work->participant)
+        part.roster = participant_survivors(work->participant);
+    err = witness_receipt(work->home, outcome, &part, &answer, &give);
+    if (err != CN_OK)
+        cn_log(CN_LOG_ERROR, "the aggregator's receipt is not kept", cn_log_err(err),
+               cn_log_uint("round", outcome->id.round));
+    else if (give)
+        work->host.send(work->host.ctx, &answer);
 }
 
 enum cn_err work_message(struct work *work, const struct message *message)
@@ -400,6 +484,7 @@ enum cn_err work_message(struct work *work, const struct message *message)
         return take_resume(work, &message->as.resume);
     case MESSAGE_OUTCOME:
         log_outcome(&message->as.outcome);
+        take_receipt(work, &message->as.outcome);
         finish(work);
         return CN_OK;
     default:
