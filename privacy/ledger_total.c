@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "privacy/receipt.h"
+
 static void start(struct ledger_total_task *task)
 {
     memset(task, 0, sizeof *task);
@@ -90,6 +92,8 @@ enum cn_err ledger_total_add(void *ctx, const struct ledger_entry *entry)
 
     if (!entry->has_event || entry->time_s < total->since_s)
         return CN_OK;
+    if (strcmp(entry->kind, RECEIPT_PARTICIPATION_KIND) == 0)
+        return CN_OK; /* what one device was charged for a round that its own line counts */
     CN_TRY(accountant_event_check(&entry->event));
     CN_TRY(find(total, entry, &task));
     CN_TRY(add_to(task, entry));

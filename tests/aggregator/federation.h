@@ -12,8 +12,10 @@
 
 #include "aggregator/cohort.h"
 #include "base/arena.h"
+#include "crypto/direct.h"
 #include "crypto/pack.h"
 #include "crypto/secagg_device.h"
+#include "privacy/receipt.h"
 #include "protocol/messages.h"
 #include "protocol/transfer.h"
 
@@ -31,6 +33,10 @@ struct fed_device {
     enum message_type mute;     /* does not answer this message (0: answers all) */
     bool corrupt_upload;        /* uploads bytes that do not have the announced hash */
     bool wrong_shares;          /* reveals shares that are wrong */
+    bool keeps_receipts;        /* does not countersign */
+    bool signs_wrong;           /* countersigns other words */
+    bool bad_shares;            /* its sealed shares do not open */
+    struct direct_key *direct;  /* of a round without masks */
     struct secagg_device *secagg;
     struct round_id id_of_round;
     uint8_t *packed; /* the masked vector */
@@ -40,6 +46,7 @@ struct fed_device {
     struct message_outcome outcome;
     struct message_offer offer;
     struct secagg_keys keys;
+    uint8_t binding[HASH_BYTES];
 };
 
 struct fed_letter {
@@ -57,9 +64,11 @@ struct fed {
     struct cohort *cohort;
     struct fed_device devices[FED_DEVICES_MAX];
     int count;
+    bool unmasked; /* the rounds are without masks */
     struct fed_letter queue[FED_QUEUE_MAX];
     size_t head, tail;
-    struct secagg_config secagg; /* but the binding */
+    struct secagg_config secagg; /* but the binding and the keystream */
+    uint8_t ledger_key[SIGN_PUBLIC_BYTES];
     /* Fills the vector of one device, [secagg.dim]. */
     void (*fill)(void *ctx, int device, uint32_t *vector);
     /* Hands a message to what is tested. */
@@ -95,6 +104,8 @@ __attribute__((unused)) static void fed_init(struct fed *fed, int count)
 __attribute__((unused)) static void fed_device_reset(struct fed_device *device)
 {
     secagg_device_free(device->secagg);
+    direct_key_free(device->direct);
+    device->direct = NULL;
     device->secagg = NULL;
     free(device->packed);
     device->packed = NULL;
@@ -162,10 +173,16 @@ static void fed_on_offer(struct fed *fed, int i, const struct message_offer *off
         struct secagg_config config = fed->secagg;
         fed_device_reset(device);
         round_binding(config.binding, &offer->id, offer->plan, offer->model);
+        round_binding(device->binding, &offer->id, offer->plan, offer->model);
+        config.prg = offer->prg;
         FED_OK(secagg_device_new(&device->secagg, &config, device->key, &device->certificate,
                                  fed->registrar_public, &fed->random));
         FED_OK(secagg_device_keys(device->secagg, &device->keys));
         device->id_of_round = offer->id;
+    }
+    if (fed->unmasked && !device->direct) {
+        FED_OK(direct_key_new(&device->direct, &fed->random));
+        direct_announce(&device->keys, device->direct, device->binding, device->key);
     }
     message = (struct message){.type = MESSAGE_READY, .as.ready = {offer->id, device->keys}};
     fed_post(fed, i, -1, &message);
@@ -179,6 +196,9 @@ static void fed_on_roster(struct fed *fed, int i, const struct message_roster *r
         .as.shares = {.id = roster->id, .sealed = sealed, .count = roster->count - 1}};
     FED_OK(secagg_device_roster(fed->devices[i].secagg, roster->members, roster->count,
                                 roster->threshold, sealed));
+    if (fed->devices[i].bad_shares)
+        for (uint32_t k = 0; k + 1 < roster->count; k++)
+            sealed[k].bytes[40] ^= 1;
     fed_post(fed, i, -1, &message);
 }
 
@@ -200,7 +220,13 @@ static void fed_on_inbox(struct fed *fed, int i, const struct message_inbox *inb
     if (!device->packed) {
         uint32_t *vector = calloc(fed->secagg.dim, sizeof(*vector));
         fed->fill(fed->ctx, i, vector);
+        uint32_t list[FED_DEVICES_MAX];
+        struct message complaint = {.type = MESSAGE_COMPLAINT,
+                                    .as.complaint = {.id = inbox->id, .indices = list}};
         FED_OK(secagg_device_shares(device->secagg, inbox->sealed, inbox->count));
+        FED_OK(secagg_device_complaints(device->secagg, list, &complaint.as.complaint.count));
+        if (complaint.as.complaint.count)
+            fed_post(fed, i, -1, &complaint);
         FED_OK(secagg_device_mask(device->secagg, vector));
         device->packed_len = pack_bytes(fed->secagg.dim, fed->secagg.bits);
         device->packed = malloc(device->packed_len);
@@ -208,6 +234,55 @@ static void fed_on_inbox(struct fed *fed, int i, const struct message_inbox *inb
         free(vector);
     }
     fed_announce(fed, i);
+}
+
+static void fed_on_collect(struct fed *fed, int i, const struct message_collect *collect)
+{
+    struct fed_device *device = &fed->devices[i];
+    uint8_t words[HASH_BYTES + SECAGG_KEY_BYTES];
+    memcpy(words, device->binding, HASH_BYTES);
+    memcpy(words + HASH_BYTES, collect->key, SECAGG_KEY_BYTES);
+    FED_OK(sign_check(collect->signature, fed->ledger_key, MESSAGE_COLLECT_LABEL, words,
+                      sizeof(words)));
+    if (!device->packed) {
+        size_t len = pack_bytes(fed->secagg.dim, fed->secagg.bits);
+        uint32_t *vector = calloc(fed->secagg.dim, sizeof(*vector));
+        uint8_t *plain = malloc(len);
+        fed->fill(fed->ctx, i, vector);
+        pack_bits(plain, vector, fed->secagg.dim, fed->secagg.bits);
+        device->packed_len = len + DIRECT_OVERHEAD;
+        device->packed = malloc(device->packed_len);
+        FED_OK(
+            direct_seal(device->packed, plain, len, device->direct, collect->key, device->binding));
+        free(plain);
+        free(vector);
+    }
+    fed_announce(fed, i);
+}
+
+/* Countersigns the words of the receipt. */
+static void fed_on_outcome(struct fed *fed, int i, const struct message_outcome *outcome)
+{
+    static const uint8_t none[SIGN_BYTES];
+    struct fed_device *device = &fed->devices[i];
+    struct message message = {.type = MESSAGE_RECEIPTED, .as.receipted.id = outcome->id};
+    struct receipt receipt = {.round = outcome->id.round,
+                              .attempt = outcome->id.attempt,
+                              .survivors = outcome->survivors,
+                              .count = outcome->ledger_count + device->signs_wrong};
+    device->outcome = *outcome;
+    if (memcmp(outcome->receipt, none, sizeof(none)) == 0 || device->keeps_receipts)
+        return;
+    memcpy(receipt.aggregator, fed->ledger_key, SIGN_PUBLIC_BYTES);
+    memcpy(receipt.device, device->id, DEVICE_ID_BYTES);
+    memcpy(receipt.task_id, outcome->id.task, TASK_ID_BYTES);
+    memcpy(receipt.binding, device->binding, HASH_BYTES);
+    memcpy(receipt.roster, outcome->roster, HASH_BYTES);
+    memcpy(receipt.model, outcome->model, HASH_BYTES);
+    memcpy(receipt.paid_for, outcome->paid_for, HASH_BYTES);
+    memcpy(receipt.head, outcome->ledger_head, HASH_BYTES);
+    receipt_countersign(message.as.receipted.signature, &receipt, device->key);
+    fed_post(fed, i, -1, &message);
 }
 
 static void fed_on_resume(struct fed *fed, int i, const struct message_resume *resume)
@@ -230,7 +305,7 @@ static void fed_on_survivors(struct fed *fed, int i, const struct message_surviv
 
 static void fed_on_vouches(struct fed *fed, int i, const struct message_vouches *vouches)
 {
-    struct secagg_share shares[FED_DEVICES_MAX];
+    struct secagg_share shares[2 * FED_DEVICES_MAX];
     struct message message = {.type = MESSAGE_REVEAL,
                               .as.reveal = {.id = vouches->id, .shares = shares}};
     FED_OK(secagg_device_reveal(fed->devices[i].secagg, vouches->vouches, vouches->count, shares,
@@ -269,7 +344,10 @@ static void fed_hear(struct fed *fed, int i, const struct message *message)
         fed_on_vouches(fed, i, &message->as.vouches);
         break;
     case MESSAGE_OUTCOME:
-        device->outcome = message->as.outcome;
+        fed_on_outcome(fed, i, &message->as.outcome);
+        break;
+    case MESSAGE_COLLECT:
+        fed_on_collect(fed, i, &message->as.collect);
         break;
     default:
         cr_assert_fail("a device got %s", message_name(message->type));

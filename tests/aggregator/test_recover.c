@@ -140,9 +140,23 @@ Test(recover, changes_nothing_when_everything_agrees)
     cr_assert_eq(result.restored, 0);
 }
 
+Test(recover, charges_nothing_for_a_round_in_which_devices_only_trained)
+{
+    append(entry_of("round_opened", 1, 1));
+    append(entry_of(RECOVER_UPLOADING, 1, 1));
+    append(entry_of("round_abandoned", 1, 1));
+    append(entry_of("round_opened", 1, 2));
+    recover();
+    cr_assert_eq(result.abandoned, 1);
+    struct last last = rows();
+    cr_assert_eq(last.round.attempt, 2);
+    cr_assert_not(last.round.charged);
+}
+
 Test(recover, abandons_and_charges_a_round_that_did_not_end)
 {
     append(entry_of("round_opened", 1, 1));
+    append(entry_of(RECOVER_UPLOADING, 1, 1));
     recover();
     cr_assert_eq(result.abandoned, 1);
     struct last last = rows();

@@ -14,6 +14,7 @@
 #include "nn/safetensors.h"
 #include "privacy/encode.h"
 #include "privacy/ledger_total.h"
+#include "privacy/receipt.h"
 
 #define TASK(unit_and_more)                                                                        \
     "task: small\n"                                                                                \
@@ -108,9 +109,9 @@ static void begin(const char *text, int devices)
     cr_assert_eq((int)task_parse(&parsed, text, strlen(text), "plan", &diag), (int)CN_OK, "%s",
                  diag.text);
     FED_OK(task_encode_plan(&plan, parsed, NULL));
-    fed.secagg.dim = (uint32_t)encode_length(&plan);
-    fed.secagg.bits = plan.modulus_bits;
-    fed.secagg.cohort_min = parsed->rounds.cohort_min;
+    FED_OK(task_secagg_config(&fed.secagg, parsed));
+    sign_key_public(key, fed.ledger_key);
+    fed.unmasked = parsed->secure_aggregation.mode == TASK_MODE_OFF;
     FED_OK(registry_put(&registry, row.plan, text, strlen(text), NULL));
     FED_OK(aggregate_first(row.model, parsed, &registry, NULL, NULL));
     memset(row.id, 5, sizeof(row.id));
@@ -217,6 +218,31 @@ static void expect_ledger_agrees(uint64_t spendings)
     ledger_total_clear(&total);
 }
 
+static const char *wanted_kind;
+
+static enum cn_err count_line(void *ctx, const struct ledger_entry *entry)
+{
+    int *count = ctx;
+    bool is = strcmp(entry->kind, wanted_kind) == 0;
+    *count += is;
+    if (is && strcmp(wanted_kind, "participation") == 0) {
+        uint8_t owner[SIGN_PUBLIC_BYTES];
+        sign_key_public(key, owner);
+        FED_OK(receipt_evidence_check(entry, owner));
+        cr_assert_eq(entry->has_event, parsed->privacy.unit != TASK_UNIT_NONE);
+    }
+    return CN_OK;
+}
+
+static int count_lines(const char *kind)
+{
+    struct ledger_summary summary;
+    int count = 0;
+    wanted_kind = kind;
+    FED_OK(ledger_read(ledger_path, count_line, &count, &summary, NULL));
+    return count;
+}
+
 static void load_weights(float out[PARAMS])
 {
     struct model *model = NULL;
@@ -251,6 +277,8 @@ Test(runner, publishes_every_round_and_is_done)
         cr_assert(isnan(seen.rounds[i].metrics.train_loss)); /* devices do not tell it under DP */
     }
     expect_ledger_agrees(3);
+    cr_assert_eq(count_lines("participation"), 12); /* every device, every round */
+    cr_assert_eq(count_lines("round_uploading"), 3);
     cr_assert(runner_done(runner));
     cr_assert(fed.devices[0].outcome.published);
     cr_assert_arr_eq(fed.devices[0].outcome.model, row.model, HASH_BYTES);
@@ -327,6 +355,70 @@ Test(runner, goes_on_when_the_test_data_has_vanished)
     cr_assert_eq(row.state, STORE_TASK_DONE);
     cr_assert(isnan(rounds().rounds[0].metrics.accuracy));
     cr_assert(runner_done(runner));
+}
+
+Test(runner, publishes_rounds_without_masks)
+{
+    static const char off_task[] =
+        "task: small\n"
+        "model: {input: [1, 1, 4], layers: [{type: flatten}, {type: dense, units: 2}], seed: 3}\n"
+        "data: {classes: 2}\n"
+        "secure_aggregation: {mode: off, update_range: 4}\n"
+        "rounds: {count: 3, cohort_min: 3, cohort_max: 4, gather_s: 2, train_s: 10, upload_s: 10}\n"
+        "training: {learning_rate: 1, steps: 2, batch: 5}\nprivacy: {unit: none}\n";
+    float before[PARAMS], after[PARAMS];
+    begin(off_task, 4);
+    load_weights(before);
+    pass(2000);
+    load_weights(after);
+    for (int k = 0; k < PARAMS; k++)
+        cr_assert_float_eq(after[k] - before[k], 3 * 0.25f, 1e-3);
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(fed.devices[i].heard[MESSAGE_ROSTER], 0);
+        cr_assert_eq(fed.devices[i].heard[MESSAGE_COLLECT], 3);
+    }
+    cr_assert_eq(count_lines("participation"), 12);
+}
+
+Test(runner, gives_a_receipt_again_until_it_is_signed)
+{
+    begin(private_task, 4);
+    fed.devices[0].keeps_receipts = true;
+    pass(4000);
+    cr_assert_eq(count_lines("participation"), 9);
+    fed.devices[0].keeps_receipts = false;
+    fed_leave(&fed, 0);
+    runner_device_lost(runner, fed.devices[0].id, now_ms);
+    fed_join(&fed, 0);
+    runner_device_here(runner, fed.devices[0].id, now_ms);
+    pass(2000);
+    cr_assert_eq(count_lines("participation"), 10); /* the last: it knows no others any more */
+}
+
+Test(runner, refuses_a_signature_that_is_not_under_the_receipt)
+{
+    begin(private_task, 4);
+    fed.devices[1].signs_wrong = true;
+    pass(2000);
+    cr_assert_eq(fed.refused[1], CN_E_AUTH);
+    cr_assert_eq(count_lines("participation"), 9);
+}
+
+Test(runner, signs_its_ledger_as_it_stands_and_as_it_was)
+{
+    struct checkpoint now;
+    uint8_t then[HASH_BYTES], zero[HASH_BYTES] = {0};
+    begin(private_task, 4);
+    FED_OK(runner_checkpoint(runner, &now, 0, then));
+    FED_OK(checkpoint_check(&now));
+    cr_assert_arr_eq(then, zero, HASH_BYTES);
+    struct checkpoint early = now;
+    pass(2000);
+    FED_OK(runner_checkpoint(runner, &now, early.count, then));
+    cr_assert_gt(now.count, early.count);
+    cr_assert_arr_eq(then, early.head, HASH_BYTES);
+    FED_OK(runner_checkpoint(runner, &now, now.count + 1, then));
+    cr_assert_arr_eq(then, zero, HASH_BYTES);
 }
 
 /* ---- trouble with devices ---- */
