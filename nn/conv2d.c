@@ -3,17 +3,20 @@
  *
  * Images are channels-last, so that one row of one patch (kernel * channels values) lies side by
  * side and the patches of one output row are the overlapping rows of a matrix: forward and weight
- * gradient are products over the padded image itself, and no patch is copied. Only the input
- * gradient goes through a matrix of patches.
+ * gradient are products over the padded image itself, and no patch is copied. So is the input
+ * gradient where windows move by one over a padded image: the convolution of the padded dy with the
+ * weights turned round. Elsewhere it goes through a matrix of patches.
  *
- * W is [F, C, ky, kx] in the weights. Here it is packed as [K, F] (forward) and [F, K] (backward),
- * K counting ky, kx, C. Sums of gradients are packed likewise, [K, F] and then the bias [F]. */
+ * W is [F, C, ky, kx] in the weights. Here it is packed as [K, F] (forward), K counting ky, kx, C;
+ * and for backward as [F, K], or for the direct way as [ky, kx, F, C] with ky and kx from the end.
+ * Sums of gradients are packed like forward, [K, F] and then the bias [F]. */
 #include <math.h>
 #include <string.h>
 
 #include "nn/window.h"
 
 #define KEEP_FLOATS_MAX ((size_t)1 << 20) /* of kept gradients of one layer */
+#define DIRECT_CHANNELS_MIN 16            /* fewer would leave vectors half empty */
 
 /* Sizes of one convolution, in floats. */
 struct plan {
@@ -24,6 +27,9 @@ struct plan {
     size_t row;    /* one row of the padded image */
     size_t padded; /* the padded image */
     size_t in, out;
+    bool direct; /* dx by a convolution of dy */
+    uint32_t back_padding;
+    size_t back_row, back_padded; /* of dy with zeros around it */
 };
 
 static struct plan plan_of(const struct layer *layer)
@@ -40,6 +46,12 @@ static struct plan plan_of(const struct layer *layer)
 
     p.k = p.run * w->kernel;
     p.padded = w->padding ? p.row * (w->in_height + 2 * (size_t)w->padding) : 0;
+    /* Without padding it would multiply more zeros than it saves copying. */
+    p.direct = w->stride == 1 && w->channels >= DIRECT_CHANNELS_MIN &&
+               p.places * 8 >= (size_t)w->in_height * w->in_width * 7;
+    p.back_padding = w->kernel - 1 - w->padding;
+    p.back_row = ((size_t)w->in_width + w->kernel - 1) * p.f;
+    p.back_padded = p.back_row * ((size_t)w->in_height + w->kernel - 1);
     return p;
 }
 
@@ -86,20 +98,34 @@ static enum cn_err conv2d_plan(struct layer *layer, struct model *model)
         model_claim_scratch(model, p.padded + count);
     if (layer->way == NORM_GRAM)
         model_claim_scratch(model, 2 * p.places * p.k + p.places * p.f + 2 * p.places * p.places);
-    model_claim_scratch(model, p.places * p.k);
     model_claim_scratch(model, p.padded);
+    model_claim_scratch(model, layer->weight_count);
+    if (layer->index > model->first)
+        model_claim_scratch(model, p.direct ? p.back_padded : p.places * p.k);
     return CN_OK;
+}
+
+/* From [F, K] to [ky, kx, F, C], taps from the end. */
+static void turn_round(float *out, const float *in, size_t filters, size_t taps, size_t channels)
+{
+    for (size_t f = 0; f < filters; f++)
+        for (size_t tap = 0; tap < taps; tap++)
+            memcpy(out + ((taps - 1 - tap) * filters + f) * channels,
+                   in + (f * taps + tap) * channels, channels * sizeof *out);
 }
 
 static void conv2d_prepare(struct layer *layer, const struct model *model)
 {
     const float *weights = model->weights + layer->weight;
-    size_t channels = layer->in.channels, taps = (size_t)layer->spec.kernel * layer->spec.kernel;
-    size_t k = channels * taps;
+    struct plan p = plan_of(layer);
+    size_t channels = layer->in.channels, taps = p.k / channels;
+    float *by_filter = p.direct ? model->scratch : layer->packed_back;
 
-    for (uint32_t f = 0; f < layer->spec.filters; f++)
-        model->kernels->transpose(layer->packed_back + f * k, weights + f * k, channels, taps);
-    model->kernels->transpose(layer->packed, layer->packed_back, layer->spec.filters, k);
+    for (size_t f = 0; f < p.f; f++)
+        model->kernels->transpose(by_filter + f * p.k, weights + f * p.k, channels, taps);
+    model->kernels->transpose(layer->packed, by_filter, p.f, p.k);
+    if (p.direct)
+        turn_round(layer->packed_back, by_filter, p.f, taps, channels);
 }
 
 static void conv2d_begin(struct layer *layer, const struct model *model)
@@ -108,26 +134,32 @@ static void conv2d_begin(struct layer *layer, const struct model *model)
     memset(layer->sum, 0, (layer->weight_count + layer->bias_count) * sizeof *layer->sum);
 }
 
+/* Copies rows [height, inner] into the middle of out, with border zeros above and below and side
+ * zeros left and right of each row. */
+static void surround(float *out, const float *x, size_t height, size_t inner, size_t border,
+                     size_t side)
+{
+    memset(out, 0, border * sizeof *out);
+    out += border;
+    for (size_t y = 0; y < height; y++, out += inner + 2 * side, x += inner) {
+        memset(out, 0, side * sizeof *out);
+        memcpy(out + side, x, inner * sizeof *out);
+        memset(out + side + inner, 0, side * sizeof *out);
+    }
+    memset(out, 0, border * sizeof *out);
+}
+
 /* Gives example b with zeros around it: in out [plan.padded], or where it lies. */
 static const float *padded_example(const struct layer *layer, const struct plan *p, uint32_t b,
                                    float *out)
 {
     const struct window *w = &layer->window;
     const float *x = layer->x + b * p->in;
-    size_t inner = (size_t)w->in_width * w->channels, side = (size_t)w->padding * w->channels;
-    size_t border = w->padding * p->row;
 
     if (w->padding == 0)
         return x;
-    memset(out, 0, border * sizeof *out);
-    for (uint32_t y = 0; y < w->in_height; y++) {
-        float *row = out + border + y * p->row;
-
-        memset(row, 0, side * sizeof *row);
-        memcpy(row + side, x + y * inner, inner * sizeof *row);
-        memset(row + side + inner, 0, side * sizeof *row);
-    }
-    memset(out + p->padded - border, 0, border * sizeof *out);
+    surround(out, x, w->in_height, (size_t)w->in_width * w->channels, w->padding * p->row,
+             (size_t)w->padding * w->channels);
     return out;
 }
 
@@ -143,18 +175,45 @@ static void conv2d_forward(struct layer *layer, struct model *model, uint32_t n)
                      .lda = (size_t)w->stride * w->channels,
                      .ldb = p.f,
                      .ldc = p.f,
-                     .bias = model->weights + layer->bias};
+                     .bias = model->weights + layer->bias,
+                     .groups = w->out_height,
+                     .a_group = w->stride * p.row,
+                     .c_group = w->out_width * p.f};
+
+    for (uint32_t b = 0; b < n; b++)
+        model->kernels->gemm_nn(layer->y + b * p.out, padded_example(layer, &p, b, model->scratch),
+                                layer->packed, &g);
+}
+
+static void backward_direct(struct layer *layer, struct model *model, uint32_t n)
+{
+    const struct window *w = &layer->window;
+    struct plan p = plan_of(layer);
+    struct gemm g = {.m = w->in_width,
+                     .n = w->channels,
+                     .k = (uint32_t)(w->kernel * p.f),
+                     .parts = w->kernel,
+                     .a_part = p.back_row,
+                     .lda = p.f,
+                     .ldb = w->channels,
+                     .ldc = w->channels,
+                     .groups = w->in_height,
+                     .a_group = p.back_row,
+                     .c_group = (size_t)w->in_width * w->channels};
 
     for (uint32_t b = 0; b < n; b++) {
-        const float *image = padded_example(layer, &p, b, model->scratch);
+        const float *dy = layer->dy + b * p.out;
 
-        for (uint32_t y = 0; y < w->out_height; y++)
-            model->kernels->gemm_nn(layer->y + b * p.out + y * w->out_width * p.f,
-                                    image + y * w->stride * p.row, layer->packed, &g);
+        if (p.back_padding > 0) {
+            surround(model->scratch, dy, w->out_height, w->out_width * p.f,
+                     p.back_padding * p.back_row, p.back_padding * p.f);
+            dy = model->scratch;
+        }
+        model->kernels->gemm_nn(layer->dx + b * p.in, dy, layer->packed_back, &g);
     }
 }
 
-static void conv2d_backward(struct layer *layer, struct model *model, uint32_t n)
+static void backward_patches(struct layer *layer, struct model *model, uint32_t n)
 {
     struct plan p = plan_of(layer);
     struct gemm g = {.m = (uint32_t)p.places,
@@ -170,6 +229,14 @@ static void conv2d_backward(struct layer *layer, struct model *model, uint32_t n
         model->kernels->gemm_nn(model->scratch, layer->dy + b * p.out, layer->packed_back, &g);
         model->kernels->col2im(layer->dx + b * p.in, model->scratch, &layer->window);
     }
+}
+
+static void conv2d_backward(struct layer *layer, struct model *model, uint32_t n)
+{
+    if (plan_of(layer).direct)
+        backward_direct(layer, model, n);
+    else
+        backward_patches(layer, model, n);
 }
 
 /* Writes, or adds, the gradient of example b to out [k * f + f]; image is where pads may go. */
@@ -262,19 +329,18 @@ static void conv2d_gradient(struct layer *layer, struct model *model, uint32_t n
     }
 }
 
+/* The sum [K, F] back to [F, C, ky, kx]: through [F, K], in scratch. */
 static void conv2d_finish(struct layer *layer, const struct model *model, float *sum)
 {
-    size_t channels = layer->in.channels, kernel = layer->spec.kernel, f = layer->spec.filters;
-    size_t taps = kernel * kernel;
+    struct plan p = plan_of(layer);
+    size_t channels = layer->in.channels, taps = p.k / channels;
+    float *by_filter = model->scratch, *turned = layer->sum; /* which is not needed any more */
 
-    (void)model;
-    for (size_t at = 0; at < layer->weight_count; at++) {
-        size_t filter = at / (channels * taps), channel = at / taps % channels, tap = at % taps;
-
-        sum[layer->weight + at] += layer->sum[(tap * channels + channel) * f + filter];
-    }
-    for (size_t i = 0; i < f; i++)
-        sum[layer->bias + i] += layer->sum[layer->weight_count + i];
+    model->kernels->add_rows(sum + layer->bias, layer->sum + layer->weight_count, 1, p.f);
+    model->kernels->transpose(by_filter, layer->sum, p.k, p.f);
+    for (size_t f = 0; f < p.f; f++)
+        model->kernels->transpose(turned + f * p.k, by_filter + f * p.k, taps, channels);
+    model->kernels->add_rows(sum + layer->weight, turned, 1, layer->weight_count);
 }
 
 const struct layer_ops conv2d_ops = {

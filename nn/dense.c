@@ -84,6 +84,7 @@ const struct layer_ops dense_ops = {
     .name = "dense",
     .rank = 2,
     .uses_units = true,
+    .batch_wish = 16, /* fewer rows would wait for the weights to come from memory */
     .infer = dense_infer,
     .plan = dense_plan,
     .prepare = dense_prepare,

@@ -16,7 +16,9 @@
 /* A matrix product c [m, n] = start + a [m, parts * k] * b [parts * k, n], all row-major.
  *
  * Rows of a may overlap (lda small), and a may be read in parts that lie a_part floats apart: a
- * convolution is then a product over the image itself, without copying its patches. */
+ * convolution is then a product over the image itself, without copying its patches. With groups,
+ * the rows come in that many groups of m, whose first rows lie a_group floats apart in a and
+ * c_group in c: all output rows of a convolution in one product. */
 struct gemm {
     uint32_t m, n, k;
     uint32_t parts;       /* 1: a plain product */
@@ -24,6 +26,8 @@ struct gemm {
     size_t lda, ldb, ldc; /* floats from one row to the next, as each lies in memory */
     const float *bias;    /* [n]: every row of c starts from it; NULL: from zero */
     bool add;             /* start from what c holds; bias is then NULL */
+    uint32_t groups;      /* 0 and 1: one */
+    size_t a_group, c_group;
 };
 
 /* A square window that slides over one example, without or with zeros around it. */

@@ -4,28 +4,28 @@
 
 #include "nn/kernels.h"
 
-static float start_of(const float *c, const struct gemm *g, size_t row, size_t column)
+static float sum_of(float start, const float *a, const float *b, const struct gemm *g,
+                    size_t k_step)
 {
-    if (g->add)
-        return c[row * g->ldc + column];
-    return g->bias ? g->bias[column] : 0.0f;
+    double sum = (double)start;
+
+    for (size_t q = 0; q < (size_t)g->parts * g->k; q++)
+        sum += (double)a[q / g->k * g->a_part + q % g->k * k_step] * (double)b[q * g->ldb];
+    return (float)sum;
 }
 
 /* row_step and k_step say how a lies in memory. */
 static void gemm_plain(float *c, const float *a, const float *b, const struct gemm *g,
                        size_t row_step, size_t k_step)
 {
-    for (size_t at = 0; at < (size_t)g->m * g->n; at++) {
-        size_t i = at / g->n, j = at % g->n;
-        double sum = (double)start_of(c, g, i, j);
+    size_t rows = (size_t)g->m * (g->groups > 1 ? g->groups : 1);
 
-        for (size_t q = 0; q < (size_t)g->parts * g->k; q++) {
-            size_t part = q / g->k, p = q % g->k;
+    for (size_t i = 0; i < rows; i++) {
+        const float *own = a + i / g->m * g->a_group + i % g->m * row_step;
+        float *row = c + i / g->m * g->c_group + i % g->m * g->ldc;
 
-            sum +=
-                (double)a[part * g->a_part + i * row_step + p * k_step] * (double)b[q * g->ldb + j];
-        }
-        c[i * g->ldc + j] = (float)sum;
+        for (size_t j = 0; j < g->n; j++)
+            row[j] = sum_of(g->add ? row[j] : g->bias ? g->bias[j] : 0.0f, own, b + j, g, k_step);
     }
 }
 

@@ -112,6 +112,67 @@ Test(kernels, multiply_in_parts_with_overlapping_rows)
     for_each_set(check_parts);
 }
 
+/* Sums that are cut into blocks, products that are walked through by rows. */
+static void check_deep(const struct kernels *set)
+{
+    static const uint32_t K[] = {20, 64, 65, 255, 256, 385, 700}, M[] = {1, 5, 14},
+                          N[] = {3, 16, 77};
+
+    for (size_t i = 0; i < 7 * 3 * 3 * 2; i++) {
+        struct gemm g = {.m = M[i / 7 % 3], .n = N[i / 21 % 3], .k = K[i % 7], .parts = 1};
+
+        g.parts = g.k < 300 && i >= 63 ? 2 : 1;
+        g.a_part = g.k / 2;
+        g.lda = 11;
+        g.ldb = g.k * g.parts * g.n + 1 < ROOM ? g.n : 8; /* rows may overlap */
+        g.ldc = g.n;
+        g.bias = in_b + 1;
+        fill(i);
+        set->gemm_nn(out.got + 1, in_a + 3, in_b + 5, &g);
+        kernels_ref.gemm_nn(out.want + 1, in_a + 3, in_b + 5, &g);
+        expect_near(set, "deep gemm_nn", 1e-4);
+        set->gemm_tn(out.got + 1, in_a + 3, in_b + 5, &g);
+        kernels_ref.gemm_tn(out.want + 1, in_a + 3, in_b + 5, &g);
+        expect_near(set, "deep gemm_tn", 1e-4);
+    }
+}
+
+Test(kernels, multiply_with_deep_sums_and_short_ones)
+{
+    for_each_set(check_deep);
+}
+
+static void check_groups(const struct kernels *set)
+{
+    static const uint32_t N[] = {2, 16, 33, 70}, K[] = {3, 40, 300};
+
+    for (size_t i = 0; i < 4 * 3 * 3; i++) {
+        struct gemm g = {.m = 7, .n = N[i % 4], .k = K[i / 4 % 3], .parts = 2, .a_part = 50};
+
+        g.groups = (uint32_t)(i / 12) * 2; /* 0, 2, 4 */
+        g.lda = 5;
+        g.ldb = 9;
+        g.ldc = g.n + 1;
+        g.a_group = 41;
+        g.c_group = 7 * g.ldc + 3;
+        g.bias = in_b;
+        fill(i);
+        set->gemm_nn(out.got + 1, in_a + 1, in_b + 1, &g);
+        kernels_ref.gemm_nn(out.want + 1, in_a + 1, in_b + 1, &g);
+        expect_near(set, "gemm_nn in groups", 1e-4);
+        g.bias = NULL;
+        g.add = true;
+        set->gemm_tn(out.got + 1, in_a + 1, in_b + 1, &g);
+        kernels_ref.gemm_tn(out.want + 1, in_a + 1, in_b + 1, &g);
+        expect_near(set, "gemm_tn in groups", 1e-4);
+    }
+}
+
+Test(kernels, multiply_groups_of_rows)
+{
+    for_each_set(check_groups);
+}
+
 static struct window window_make(uint32_t channels, uint32_t kernel, uint32_t stride,
                                  uint32_t padding)
 {
