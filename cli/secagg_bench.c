@@ -22,10 +22,10 @@
 static const struct round_id FIRST = {.round = 1, .attempt = 1};
 
 struct client {
-    struct sign_key *identity;
+    const struct sign_key *identity;
     struct certificate certificate;
     struct secagg_device *device;
-    double cpu_ms;
+    double cpu_ms, meeting_ms;
     uint64_t up, down;
     bool leaves;
 };
@@ -39,6 +39,8 @@ struct bench {
     struct cn_random random;
     struct secagg_config config;
     uint8_t registrar[SIGN_PUBLIC_BYTES];
+    struct sign_keys *identities;
+    struct certificate_cache *known;  /* to the client at hand */
     struct client *clients;           /* [n] */
     struct client **at;               /* [n] by position in the roster */
     struct secagg_sealed *sealed;     /* [n] */
@@ -146,6 +148,7 @@ static enum cn_err enrol(struct bench *bench)
     struct invitation invitation;
     enum cn_err err;
 
+    CN_TRY_OUT(err, sign_keys_new(&bench->identities, options->clients, &bench->random));
     CN_TRY_OUT(err, sign_key_new(&registrar, &bench->random));
     sign_key_public(registrar, bench->registrar);
     CN_TRY_OUT(err, invitation_make(&invitation, &one_time, registrar, options->clients, INT32_MAX,
@@ -153,7 +156,7 @@ static enum cn_err enrol(struct bench *bench)
     for (uint32_t i = 0; i < options->clients; i++) {
         struct client *client = &bench->clients[i];
 
-        CN_TRY_OUT(err, sign_key_new(&client->identity, &bench->random));
+        client->identity = sign_keys_at(bench->identities, i);
         CN_TRY_OUT(err, certificate_make(&client->certificate, &invitation, one_time,
                                          client->identity, "bench", 0));
     }
@@ -202,8 +205,9 @@ static void bench_clear(struct bench *bench)
 {
     for (uint32_t i = 0; bench->clients && i < bench->options->clients; i++) {
         secagg_device_free(bench->clients[i].device);
-        sign_key_free(bench->clients[i].identity);
     }
+    sign_keys_free(bench->identities);
+    certificate_cache_free(bench->known);
     secagg_server_free(bench->server);
     free(bench->clients);
     free(bench->at);
@@ -276,6 +280,20 @@ static enum cn_err count_roster(struct bench *bench, struct client *client,
     return count_bytes(bench, &client->down, &roster);
 }
 
+/* The certificates of the neighbours, which a client verifies when it meets them first. */
+static enum cn_err meet(struct bench *bench, struct client *client,
+                        const struct secagg_roster *given)
+{
+    double start = cpu_ms();
+
+    for (uint32_t k = 0; k < given->neighbours_count; k++)
+        CN_TRY(certificate_cache_check(bench->known, &given->neighbours[k].certificate,
+                                       bench->registrar));
+    client->meeting_ms += cpu_ms() - start;
+    secagg_device_remember(client->device, bench->known);
+    return CN_OK;
+}
+
 static enum cn_err share_one(struct bench *bench, uint32_t position, struct secagg_roster *given)
 {
     struct message shares = {.type = MESSAGE_SHARES};
@@ -286,6 +304,9 @@ static enum cn_err share_one(struct bench *bench, uint32_t position, struct seca
                                            &given->neighbours_count));
     given->neighbours = bench->neighbours;
     CN_TRY(count_roster(bench, client, given));
+    certificate_cache_free(bench->known); /* the next client has met nobody yet */
+    CN_TRY(certificate_cache_new(&bench->known));
+    CN_TRY(meet(bench, client, given));
     CLIENT(client, secagg_device_roster_entries(client->device, given, bench->sealed));
     shares.as.shares =
         (struct message_shares){.id = FIRST, .sealed = bench->sealed, .count = degree};
@@ -489,6 +510,7 @@ static void fill_result(struct bench *bench)
         if (client->leaves)
             continue;
         result->client_cpu_ms_mean += client->cpu_ms / stayed;
+        result->client_meeting_ms += client->meeting_ms / stayed;
         if (client->cpu_ms > result->client_cpu_ms_max)
             result->client_cpu_ms_max = client->cpu_ms;
         result->bytes_up_per_client += (double)client->up / stayed;

@@ -80,6 +80,24 @@ enum cn_err certificate_check_under(const struct certificate *certificate,
     return sign_check(certificate->signature, certificate->invitation.public_key, LABEL, body, len);
 }
 
+enum cn_err certificate_digest(uint8_t digest[32], const struct certificate *certificate,
+                               const uint8_t registrar[SIGN_PUBLIC_BYTES])
+{
+    uint8_t body[BODY_MAX];
+    struct hash hash;
+
+    if (!in_range(certificate))
+        return CN_E_AUTH;
+    size_t len = body_of(body, certificate);
+    hash_init(&hash, "cairn-certificate-digest");
+    hash_add(&hash, registrar, SIGN_PUBLIC_BYTES);
+    hash_add(&hash, certificate->invitation.id, INVITATION_ID_BYTES);
+    hash_add(&hash, body, len);
+    hash_add(&hash, certificate->signature, SIGN_BYTES);
+    hash_final(&hash, digest);
+    return CN_OK;
+}
+
 static const struct certificate *nth(const struct certificate *first, size_t stride, uint32_t i)
 {
     return (const struct certificate *)(const void *)((const uint8_t *)first + stride * i);

@@ -49,6 +49,11 @@ enum cn_err certificate_check(const struct certificate *certificate,
 enum cn_err certificate_check_under(const struct certificate *certificate,
                                     const struct invitation *verified);
 
+/* Hashes the registrar and every field, the signatures too: what may be remembered as verified.
+ * CN_E_AUTH for a certificate with a field out of range. */
+enum cn_err certificate_digest(uint8_t digest[32], const struct certificate *certificate,
+                               const uint8_t registrar[SIGN_PUBLIC_BYTES]);
+
 /* Refuses a set of certificates, each verified before, in which one device stands twice
  * (CN_E_REPLAY) or one invitation more often than its uses allow (CN_E_USED). So the holder of one
  * invitation can not fill a cohort with devices that are all its own, even together with the

@@ -95,13 +95,34 @@ static void add_8(uint32_t *restrict sum, size_t n, const uint8_t *restrict pack
         sum[i] = (sum[i] + packed[i]) & 0xff;
 }
 
-static void add_16(uint32_t *restrict sum, size_t n, const uint8_t *restrict packed)
+__attribute__((always_inline)) static inline void add_16_loop(uint32_t *restrict sum, size_t n,
+                                                              const uint8_t *restrict packed)
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t word;
         memcpy(&word, packed + 2 * i, sizeof word);
         sum[i] = (sum[i] + le16toh(word)) & 0xffff;
     }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void add_16_avx2(uint32_t *restrict sum, size_t n,
+                                                        const uint8_t *restrict packed)
+{
+    add_16_loop(sum, n, packed);
+}
+#endif
+
+/* The usual width, so the widest registers there are. */
+static void add_16(uint32_t *restrict sum, size_t n, const uint8_t *restrict packed)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        add_16_avx2(sum, n, packed);
+        return;
+    }
+#endif
+    add_16_loop(sum, n, packed);
 }
 
 static void add_24(uint32_t *restrict sum, size_t n, const uint8_t *restrict packed)

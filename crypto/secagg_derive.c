@@ -59,14 +59,20 @@ void secagg_keys_sign(struct secagg_keys *keys, const struct secagg_config *conf
     sign_make(keys->signature, identity, KEYS_LABEL, message, sizeof message);
 }
 
-enum cn_err secagg_keys_check(const struct secagg_member *member,
-                              const struct secagg_config *config)
+enum cn_err secagg_keys_check_signature(const struct secagg_member *member,
+                                        const struct secagg_config *config)
 {
     uint8_t message[KEYS_MESSAGE_BYTES];
 
     keys_message(message, config, &member->keys);
-    CN_TRY(sign_check(member->keys.signature, member->certificate.device, KEYS_LABEL, message,
-                      sizeof message));
+    return sign_check(member->keys.signature, member->certificate.device, KEYS_LABEL, message,
+                      sizeof message);
+}
+
+enum cn_err secagg_keys_check(const struct secagg_member *member,
+                              const struct secagg_config *config)
+{
+    CN_TRY(secagg_keys_check_signature(member, config));
     CN_TRY(agree_check_public(member->keys.mask_public));
     CN_TRY(agree_check_public(member->keys.seal_public));
     return agree_check_public(member->keys.self_public);

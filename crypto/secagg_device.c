@@ -99,6 +99,11 @@ void secagg_device_free(struct secagg_device *device)
     free(device);
 }
 
+void secagg_device_remember(struct secagg_device *device, struct certificate_cache *cache)
+{
+    device->known = cache;
+}
+
 enum cn_err secagg_device_keys(struct secagg_device *device, struct secagg_keys *out)
 {
     CN_TRY(enter(device, PHASE_KEYS));
@@ -276,25 +281,22 @@ enum cn_err secagg_device_complaints(struct secagg_device *device, uint32_t *lis
 
 /* Fills masks with one per member of U2: this device's own, and with each neighbour the one that
  * the lower of the two positions adds and the higher subtracts. */
-static enum cn_err fill_masks(struct secagg_device *device, struct mask_set *set,
-                              struct mask *masks)
+static size_t fill_masks(struct secagg_device *device, struct mask *masks)
 {
     struct secagg_seed what = {device->session, device->config.prg};
+    size_t filled = 0;
 
-    secagg_self_seed(masks[0].seed, &what, device->index, device->secrets->self);
-    masks[0].subtract = false;
-    set->count = 1;
+    secagg_self_seed(masks[filled].seed, &what, device->index, device->secrets->self);
+    masks[filled++].subtract = false;
     for (uint32_t k = 0; k < device->plan.degree; k++) {
         const struct device_neighbour *neighbour = &device->neighbours[k];
 
         if (!(neighbour->sets & IN_U2))
             continue;
-        CN_TRY(secagg_mask_seed(device->secrets->shared[k].edge, &what, device->index,
-                                neighbour->index, device->secrets->mask, neighbour->mask_public));
-        memcpy(masks[set->count].seed, device->secrets->shared[k].edge, MASK_SEED_BYTES);
-        masks[set->count++].subtract = neighbour->index < device->index;
+        memcpy(masks[filled].seed, device->secrets->shared[k].edge, MASK_SEED_BYTES);
+        masks[filled++].subtract = neighbour->index < device->index;
     }
-    return CN_OK;
+    return filled;
 }
 
 /* One of vector (masked in place) and packed is the result. */
@@ -310,13 +312,11 @@ static enum cn_err mask_all(struct secagg_device *device, uint32_t *vector, uint
         return CN_E_NOMEM;
     struct mask_set set = {
         .bits = config->bits, .algorithm = (enum mask_algorithm)config->prg, .masks = masks};
-    enum cn_err err = fill_masks(device, &set, masks);
-    if (err == CN_OK)
-        err = packed ? mask_pack(packed, plain, config->dim, &set)
-                     : mask_apply_range(vector, 0, config->dim, &set);
+    set.count = fill_masks(device, masks);
+    enum cn_err err = packed ? mask_pack(packed, plain, config->dim, &set)
+                             : mask_apply_range(vector, 0, config->dim, &set);
     sodium_free(masks); /* wipes */
-    /* What follows reveals shares and seeds; the secrets themselves have done their work. */
-    sodium_memzero(device->secrets->mask, sizeof device->secrets->mask);
+    /* What follows reveals shares and seeds; b itself has done its work. */
     sodium_memzero(device->secrets->self, sizeof device->secrets->self);
     return err;
 }

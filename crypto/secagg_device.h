@@ -11,6 +11,7 @@
 #define CAIRN_CRYPTO_SECAGG_DEVICE_H
 
 #include "base/random.h"
+#include "crypto/certificate_cache.h"
 #include "crypto/secagg.h"
 #include "crypto/sign.h"
 
@@ -29,6 +30,10 @@ struct secagg_device;
 enum cn_err secagg_device_new(struct secagg_device **out, const struct secagg_config *config,
                               const struct sign_key *identity, const struct certificate *own,
                               const uint8_t registrar[32], const struct cn_random *random);
+
+/* Lets the device skip the certificates of neighbours that it verified in earlier rounds; borrowed,
+ * must outlive the object. May be NULL, as it is from the start. */
+void secagg_device_remember(struct secagg_device *device, struct certificate_cache *cache);
 
 /* Gives the signed one-time keys to announce. */
 enum cn_err secagg_device_keys(struct secagg_device *device, struct secagg_keys *out);

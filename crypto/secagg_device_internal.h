@@ -20,7 +20,7 @@ enum phase {
 /* What a device and one neighbour have in common. */
 struct device_shared {
     uint8_t seal_key[SEAL_KEY_BYTES];    /* from the sharing until the neighbour's shares came */
-    uint8_t edge[MASK_SEED_BYTES];       /* of the mask between the two, from the masking on */
+    uint8_t edge[MASK_SEED_BYTES];       /* of the mask between the two, from the sharing on */
     struct secagg_pair_of_shares shares; /* the neighbour's, from the inbox on */
 };
 
@@ -48,6 +48,7 @@ struct secagg_device {
     enum phase phase;
     struct secagg_config config;
     const struct sign_key *identity;
+    struct certificate_cache *known; /* or NULL */
     struct cn_random random;
     struct certificate own;
     uint8_t registrar[SIGN_PUBLIC_BYTES];

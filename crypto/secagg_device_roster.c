@@ -26,23 +26,15 @@ static enum cn_err find_self(struct secagg_device *device, const struct roster_v
                : CN_E_AUTH;
 }
 
-/* Whose certificates were verified, so that neighbours of one invitation cost one signature less.
- */
-struct verified {
-    const struct secagg_member *last;
-    const uint8_t *registrar;
-};
-
-static enum cn_err check_neighbour(struct verified *verified, const struct secagg_config *config,
-                                   const struct secagg_member *member)
+/* The certificate: remembered, of the invitation of the neighbour before, or all of it. */
+static enum cn_err check_certificate(struct secagg_device *device,
+                                     const struct certificate *certificate,
+                                     const struct certificate *before)
 {
-    const struct certificate *certificate = &member->certificate;
-
-    if (!verified->last ||
-        certificate_check_under(certificate, &verified->last->certificate.invitation) != CN_OK)
-        CN_TRY(certificate_check(certificate, verified->registrar));
-    verified->last = member;
-    return secagg_keys_check(member, config);
+    if (!device->known && before &&
+        certificate_check_under(certificate, &before->invitation) == CN_OK)
+        return CN_OK;
+    return certificate_cache_check(device->known, certificate, device->registrar);
 }
 
 static void keep_neighbour(struct device_neighbour *neighbour, uint32_t index,
@@ -66,7 +58,7 @@ static void copy_keys(uint8_t (*out)[SECAGG_KEY_BYTES], const struct secagg_keys
 static enum cn_err check_neighbours(struct secagg_device *device, const struct roster_view *view,
                                     const uint32_t *listed)
 {
-    struct verified verified = {.registrar = device->registrar};
+    const struct certificate *before = NULL;
     size_t degree = device->plan.degree, keys_count = (degree + 1) * SECAGG_KEYS_OF_MEMBER;
     uint8_t(*keys)[SECAGG_KEY_BYTES] = calloc(keys_count, sizeof *keys);
     enum cn_err err = keys ? CN_OK : CN_E_NOMEM;
@@ -76,7 +68,10 @@ static enum cn_err check_neighbours(struct secagg_device *device, const struct r
 
         err = secagg_entry_check(view->entries, view->count, listed[k], member);
         if (err == CN_OK)
-            err = check_neighbour(&verified, &device->config, member);
+            err = check_certificate(device, &member->certificate, before);
+        if (err == CN_OK) /* the points are looked at when they are used */
+            err = secagg_keys_check_signature(member, &device->config);
+        before = &member->certificate;
         if (err == CN_OK) {
             keep_neighbour(&device->neighbours[k], listed[k], member);
             copy_keys(keys + k * SECAGG_KEYS_OF_MEMBER, &member->keys);
@@ -225,13 +220,18 @@ static enum cn_err deal(struct secagg_device *device, struct dealing *dealing)
                         device->secrets->mask, &device->random);
 }
 
+/* Both keys that this device shares with a neighbour come from points, which are refused here
+ * unless they are points: the seed of their mask, and the key under which its shares are sealed. */
 static enum cn_err seal_for(struct secagg_device *device, uint32_t slot,
                             const struct secagg_pair_of_shares *shares, struct secagg_sealed *out)
 {
     const struct device_neighbour *neighbour = &device->neighbours[slot];
     uint8_t *key = device->secrets->shared[slot].seal_key;
+    struct secagg_seed what = {device->session, device->config.prg};
     struct device_sealing sealing;
 
+    CN_TRY(secagg_mask_seed(device->secrets->shared[slot].edge, &what, device->index,
+                            neighbour->index, device->secrets->mask, neighbour->mask_public));
     CN_TRY(secagg_seal_key(key, device->session, device->index, neighbour->index,
                            device->secrets->seal, neighbour->seal_public));
     secagg_device_sealing(&sealing, device, device->index, neighbour->index);
@@ -271,5 +271,6 @@ enum cn_err secagg_device_share_out(struct secagg_device *device, struct secagg_
     if (err == CN_OK)
         err = seal_all(device, dealing, out);
     sodium_free(dealing); /* wipes */
+    sodium_memzero(device->secrets->mask, sizeof device->secrets->mask);
     return err;
 }

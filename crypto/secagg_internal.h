@@ -30,7 +30,11 @@ void secagg_keys_sign(struct secagg_keys *keys, const struct secagg_config *conf
 
 #define SECAGG_KEYS_OF_MEMBER 3
 
-/* CN_E_AUTH unless the three points and the signature under config verify. */
+/* CN_E_AUTH unless the signature under config verifies. */
+enum cn_err secagg_keys_check_signature(const struct secagg_member *member,
+                                        const struct secagg_config *config);
+
+/* The same and the three points. */
 enum cn_err secagg_keys_check(const struct secagg_member *member,
                               const struct secagg_config *config);
 

@@ -54,6 +54,42 @@ void sign_key_free(struct sign_key *key)
     sodium_free(key); /* which wipes */
 }
 
+struct sign_keys {
+    uint32_t count;
+    struct sign_key keys[]; /* [count] */
+};
+
+enum cn_err sign_keys_new(struct sign_keys **keys, uint32_t count, const struct cn_random *random)
+{
+    *keys = NULL;
+    if (sodium_init() < 0)
+        return CN_E_RANDOM;
+    struct sign_keys *made = sodium_malloc(sizeof *made + count * sizeof made->keys[0]);
+    if (!made)
+        return CN_E_NOMEM;
+    made->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct sign_key *key = &made->keys[i];
+
+        cn_random_fill(random, key->seed, SIGN_SEED_BYTES);
+        crypto_sign_seed_keypair(key->public_key, key->secret, key->seed);
+    }
+    sodium_mprotect_readonly(made);
+    *keys = made;
+    return CN_OK;
+}
+
+const struct sign_key *sign_keys_at(const struct sign_keys *keys, uint32_t i)
+{
+    CN_ASSERT(i < keys->count);
+    return &keys->keys[i];
+}
+
+void sign_keys_free(struct sign_keys *keys)
+{
+    sodium_free(keys); /* which wipes */
+}
+
 void sign_key_public(const struct sign_key *key, uint8_t out[SIGN_PUBLIC_BYTES])
 {
     memcpy(out, key->public_key, SIGN_PUBLIC_BYTES);

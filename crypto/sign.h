@@ -28,6 +28,17 @@ enum cn_err sign_key_from_seed(struct sign_key **key, const uint8_t seed[SIGN_SE
 /* Wipes and frees; NULL is allowed. */
 void sign_key_free(struct sign_key *key);
 
+/* Many key pairs in one block, for simulations and benches: the system allows a process some tens
+ * of thousands of blocks. */
+struct sign_keys;
+enum cn_err sign_keys_new(struct sign_keys **keys, uint32_t count, const struct cn_random *random);
+
+/* The key at place i, below count (asserted), valid until the keys are freed. */
+const struct sign_key *sign_keys_at(const struct sign_keys *keys, uint32_t i);
+
+/* Wipes and frees; NULL is allowed. */
+void sign_keys_free(struct sign_keys *keys);
+
 void sign_key_public(const struct sign_key *key, uint8_t out[SIGN_PUBLIC_BYTES]);
 
 /* Gives the secret itself, for key files and join links; the caller wipes it (sodium_memzero). */
