@@ -7,11 +7,15 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "cli/data_table.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "data/idx.h"
+#include "data/policy.h"
 #include "data/source.h"
 #include "data/split.h"
+
+#define LABELS_SHOWN 64
 
 /* ---- inspect ---- */
 
@@ -45,7 +49,7 @@ static enum cn_err view_load(struct view *view, const struct cn_args *args, stru
 
     CN_TRY(data_source_parse(&source, cn_args_text(args, "data"), diag));
     CN_TRY(data_source_load(&view->set, &source, NULL, diag));
-    view->counts = calloc(view->set.classes, sizeof *view->counts);
+    view->counts = calloc(view->set.classes + 1, sizeof *view->counts);
     if (!view->counts)
         return CN_E_NOMEM;
     dataset_counts(view->counts, &view->set);
@@ -76,6 +80,7 @@ static void print_view(const struct cn_args *args, const struct view *view)
     const struct dataset *set = &view->set;
     char count[SHOW_NUMBER_MAX], bar[SHOW_BAR_MAX];
     size_t largest = 1;
+    uint32_t shown = 0;
 
     for (uint32_t i = 0; i < set->classes; i++)
         largest = view->counts[i] > largest ? view->counts[i] : largest;
@@ -84,19 +89,32 @@ static void print_view(const struct cn_args *args, const struct view *view)
             set->height, set->width);
     fprintf(args->out, "values     mean %.4f, deviation %.4f%s\n", view->mean, view->deviation,
             strncmp(cn_args_text(args, "data"), "idx:", 4) == 0 ? " (bytes as 0 to 1)" : "");
+    if (set->vocabulary)
+        fprintf(args->out, "tokens     %u different ones; %u to predict in each example\n",
+                set->vocabulary, dataset_targets(set));
     fprintf(args->out, "classes    %u\n\n", set->classes);
-    for (uint32_t i = 0; i < set->classes; i++)
+    for (uint32_t i = 0; i < set->classes && shown < LABELS_SHOWN; i++) {
+        if (view->counts[i] == 0 && set->vocabulary)
+            continue;
+        shown++;
         fprintf(args->out, "  %4u %10s  %s\n", i, show_count(count, view->counts[i]),
                 show_bar(bar, (double)view->counts[i] / (double)largest, 40));
+    }
 }
 
 static int data_inspect(const struct cn_args *args)
 {
     struct cn_diag diag = {0};
     struct view view = {0};
-    enum cn_err err = view_load(&view, args, &diag);
+    enum cn_err err = CN_E_CONFIG;
     int code = CN_EXIT_DONE;
 
+    if (cn_args_argument(args, 0) && !cn_args_given(args, "data"))
+        return data_table_inspect(args);
+    if (!cn_args_argument(args, 0) && cn_args_given(args, "data"))
+        err = view_load(&view, args, &diag);
+    else
+        cn_diag_set(&diag, NULL, 0, 0, "give either a table's FILE or --data SOURCE");
     if (err != CN_OK)
         code = cn_args_fail(args, err, &diag);
     else if (args->json)
@@ -321,8 +339,20 @@ static int data_split(const struct cn_args *args)
 
 /* clang-format off */
 static const struct cn_option inspect_options[] = {
-    {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE", .required = true,
-     .help = "idx:IMAGES,LABELS or csv:FILE,label=COLUMN"},
+    {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE",
+     .help = "as training sees it: idx:, csv:, tsv:, libsvm:, images:, text:"},
+    {.name = "quasi", .kind = CN_OPTION_TEXT, .value = "A,B",
+     .help = "columns that together may give a person away: counts k-anonymity"},
+    {.name = "sensitive", .kind = CN_OPTION_TEXT, .value = "C",
+     .help = "a column that must not follow from them: counts l-diversity"},
+    {.name = "k", .kind = CN_OPTION_UINT, .value = "K", .min = 2, .max = POLICY_K_MAX,
+     .fallback = "5", .help = "classes of fewer rows are counted"},
+};
+static const struct cn_option deidentify_options[] = {
+    {.name = "policy", .kind = CN_OPTION_TEXT, .value = "FILE", .required = true,
+     .help = "what becomes of every column; see docs/data.md"},
+    {.name = "key", .kind = CN_OPTION_TEXT, .value = "FILE",
+     .help = "the owner's key, for hashes and shifted dates (`cairn data key`)"},
 };
 static const struct cn_option split_options[] = {
     {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE", .required = true,
@@ -341,13 +371,34 @@ static const struct cn_option split_options[] = {
 
 const struct cn_verb data_verbs[] = {
     {.name = "data inspect",
-     .summary = "count a data set's examples by class; mean and deviation for its task",
-     .details = "Those are figures of private data: they stay on this machine unless you pass "
-                "them on.",
-     .example = "cairn data inspect --data csv:loans.csv,label=outcome",
+     .arguments = "[FILE]",
+     .summary = "look at a table's columns and identifiers, or at a data set as training sees it",
+     .details = "FILE is a table (CSV, or TSV by its name): types, missing values, what looks like "
+                "an identifier, and with --quasi how well people hide among each other. With "
+                "--data: examples by class, mean and deviation.\n\nThose are figures of private "
+                "data: they stay on this machine unless you pass them on.",
+     .example = "cairn data inspect patients.csv --quasi age,zip --sensitive diagnosis\n"
+                "cairn data inspect --data csv:loans.csv,label=outcome",
      .options = inspect_options,
      .option_count = CN_COUNT(inspect_options),
      .run = data_inspect},
+    {.name = "data deidentify",
+     .arguments = "IN OUT",
+     .summary = "drop, hash, generalise and shift a table's columns by a policy",
+     .details = "Rows are left out until every class of quasi-identifiers has the policy's k "
+                "people. Reads files larger than memory, twice. OUT must not exist; a note beside "
+                "it lets a client that demands the policy train on it. De-identified is not "
+                "anonymous.",
+     .example = "cairn data deidentify --policy configs/policies/clinic.yaml --key clinic.key "
+                "patients.csv patients-safe.csv",
+     .options = deidentify_options,
+     .option_count = CN_COUNT(deidentify_options),
+     .run = data_table_deidentify},
+    {.name = "data key",
+     .arguments = "FILE",
+     .summary = "make a key for pseudonyms and shifted dates",
+     .example = "cairn data key clinic.key",
+     .run = data_table_key},
     {.name = "data split",
      .summary = "split a data set into parts of equal size, for demos and simulations",
      .example = "cairn data split --data idx:train-images-idx3-ubyte.gz,train-labels-idx1-ubyte.gz "
