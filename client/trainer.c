@@ -99,7 +99,7 @@ static enum cn_err train_private(struct trainer_job *job, struct model *model,
     struct train_options options;
     struct train_result result;
 
-    task_train_options(&options, task);
+    task_train_round(&options, task, job->round);
     noise.slack = noise_slack(bound, bound);
     options.batch_limit = bound;
     options.noise = add_noise;
@@ -118,7 +118,7 @@ static enum cn_err train_plain(struct trainer_job *job, struct model *model,
     struct train_options options;
     struct train_result result;
 
-    task_train_options(&options, job->task);
+    task_train_round(&options, job->task, job->round);
     options.progress = stop_asked;
     options.progress_ctx = job;
     CN_TRY(train_run(model, &job->trainer->data, &options, &random, &result));

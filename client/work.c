@@ -235,6 +235,14 @@ static uint64_t train_deadline(const struct work *work)
     return owner_ms > 0 && now_ms(work) + owner_ms < end ? now_ms(work) + owner_ms : end;
 }
 
+/* From 0; an offer past the task's last round, which nothing else depends on, counts as the last. */
+static uint32_t round_of(const struct work *work)
+{
+    const uint32_t count = work->task->rounds.count, round = work->offer.id.round;
+
+    return round < 1 ? 0 : (round > count ? count : round) - 1;
+}
+
 static void start_training(struct work *work)
 {
     struct trainer_job *job = &work->job;
@@ -242,6 +250,7 @@ static void start_training(struct work *work)
 
     job->deadline_ms = train_deadline(work);
     job->task = work->task;
+    job->round = round_of(work);
     job->plan = work->offer.plan;
     job->model = work->model.bytes;
     job->model_len = work->model.len;

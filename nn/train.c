@@ -165,6 +165,42 @@ static enum cn_err change_weights(struct train *train, float share)
     return atomic_load(&stride.diverged) ? CN_E_DIVERGED : CN_OK;
 }
 
+/* Weight decay pulls at all weights; the frozen ones stay as they were. */
+static void put_frozen_back(struct train *train)
+{
+    float *weights = model_weights(train->model);
+
+    for (uint32_t i = 0; train->held && i < model_tensor_count(train->model); i++) {
+        const struct model_tensor *tensor = model_tensor_at(train->model, i);
+
+        if (tensor->frozen)
+            memcpy(weights + tensor->offset, train->held + tensor->offset,
+                   tensor->count * sizeof *weights);
+    }
+}
+
+static bool any_frozen(const struct model *model)
+{
+    for (uint32_t i = 0; i < model_tensor_count(model); i++)
+        if (model_tensor_at(model, i)->frozen)
+            return true;
+    return false;
+}
+
+/* Keeps the weights where a step could change frozen ones. */
+static enum cn_err hold_frozen(struct train *train)
+{
+    size_t bytes = model_params(train->model) * sizeof *train->held;
+
+    if (!(train->options.optimiser.weight_decay > 0.0) || !any_frozen(train->model))
+        return CN_OK;
+    train->held = malloc(bytes);
+    if (!train->held)
+        return CN_E_NOMEM;
+    memcpy(train->held, model_weights(train->model), bytes);
+    return CN_OK;
+}
+
 static enum cn_err make_step(struct train *train)
 {
     const struct train_options *options = &train->options;
@@ -178,7 +214,10 @@ static enum cn_err make_step(struct train *train)
     CN_TRY(sum_batch(train, &batch));
     if (options->noise)
         CN_TRY(options->noise(options->noise_ctx, train->sum, model_params(train->model)));
-    return change_weights(train, (float)(1.0 / divisor));
+    model_zero_frozen(train->model, train->sum); /* of the noise */
+    CN_TRY(change_weights(train, (float)(1.0 / divisor)));
+    put_frozen_back(train);
+    return CN_OK;
 }
 
 enum cn_err train_step(struct train *train)
@@ -198,6 +237,7 @@ static enum cn_err prepare(struct train *train)
     CN_TRY(optimiser_init(&train->optimiser, &optimiser, model_weights(train->model), d,
                           train->steps));
     span_rounds(train);
+    CN_TRY(hold_frozen(train));
     CN_TRY(
         team_new(&train->team, train->model, train->options.threads ? train->options.threads : 1));
     train->sum = calloc(d, sizeof *train->sum);
@@ -241,6 +281,7 @@ void train_free(struct train *train)
     team_free(train->team);
     free(train->sum);
     free(train->rows);
+    free(train->held);
     free(train);
 }
 

@@ -17,6 +17,7 @@ struct train {
     uint32_t steps; /* in all */
     struct team *team;
     float *sum;      /* [d] */
+    float *held;     /* [d] weights at the start, where frozen ones need it; or NULL */
     uint32_t *rows;  /* [n]: a permutation, or the Poisson batch */
     size_t position; /* in the permutation; n when it is used up */
 };

@@ -58,6 +58,8 @@ static void fill_model(struct task *task, const struct task_raw_model *raw)
     spec->height = raw->input_count == 3 ? raw->input[1] : 1;
     spec->width = raw->input[raw->input_count - 1];
     spec->layer_count = raw->layer_count;
+    spec->vocabulary = raw->vocabulary;
+    spec->loss = raw->loss;
     for (uint32_t i = 0; i < raw->layer_count; i++) {
         char path[CN_CONFIG_PATH_MAX];
         unsigned column;
@@ -193,14 +195,31 @@ enum cn_err task_secagg_config(struct secagg_config *config, const struct task *
     return CN_OK;
 }
 
+enum cn_err task_freeze(struct model *model, const struct task *task, struct cn_diag *diag)
+{
+    for (uint32_t i = 0; i < task->training.freeze_count; i++)
+        CN_TRY(model_freeze(model, task->training.freeze[i], diag));
+    return CN_OK;
+}
+
 enum cn_err task_model_new(struct model **out, const struct task *task, uint32_t batch_max,
                            struct cn_diag *diag)
 {
     struct cn_seeded seeded;
     struct cn_random random = cn_random_seeded(&seeded, task->model_seed);
 
-    CN_TRY(model_new(out, &task->model, batch_max, diag));
-    model_init_weights(*out, &random);
+    struct model *model;
+    enum cn_err err;
+
+    *out = NULL;
+    CN_TRY(model_new(&model, &task->model, batch_max, diag));
+    model_init_weights(model, &random);
+    err = task_freeze(model, task, diag);
+    if (err != CN_OK) {
+        model_free(model);
+        return err;
+    }
+    *out = model;
     return CN_OK;
 }
 
@@ -243,6 +262,16 @@ void task_train_options(struct train_options *options, const struct task *task)
         .steps = training->steps,
         .sampling_rate = training->sampling_rate,
         .clip_norm = private ? task->privacy.clip_norm : 0,
+        .clip_per_layer = private && task->privacy.clipping == TASK_CLIPPING_PER_LAYER,
         .expected_batch = private ? training->batch : 0,
     };
+}
+
+void task_train_round(struct train_options *options, const struct task *task, uint32_t round)
+{
+    task_train_options(options, task);
+    if (task->training.schedule_over == TASK_SPAN_TASK) {
+        options->round = round;
+        options->rounds = task->rounds.count;
+    }
 }

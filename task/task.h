@@ -46,6 +46,19 @@ enum task_weighting {
     TASK_WEIGHTING_EXAMPLES, /* by its number of examples, up to examples_max; unit none only */
 };
 
+/* What a learning-rate schedule spans. */
+enum task_span {
+    TASK_SPAN_ROUND, /* each round anew */
+    TASK_SPAN_TASK,  /* all rounds: the round's number says where it goes on */
+};
+
+/* What privacy.clip_norm bounds, with unit example. */
+enum task_clipping {
+    TASK_CLIPPING_FLAT,      /* the norm of the whole gradient */
+    TASK_CLIPPING_PER_LAYER, /* each layer's by itself, at clip_norm over the root of their number
+                              */
+};
+
 enum task_strategy_name { TASK_STRATEGY_FEDAVG };
 
 struct task_data {
@@ -69,6 +82,9 @@ struct task_training {
     uint32_t examples_max; /* weighting by examples: more of them count as this many */
     double label_smoothing;
     struct optimiser_options optimiser; /* all but learning_rate and momentum, which are above */
+    enum task_span schedule_over;
+    char **freeze; /* [freeze_count] patterns of layers that stay as they are: model_freeze */
+    uint32_t freeze_count;
 };
 
 /* Who adds the noise. */
@@ -82,6 +98,7 @@ enum task_placement {
 
 struct task_privacy {
     enum task_unit unit;
+    enum task_clipping clipping;   /* unit example */
     enum task_placement placement; /* never UNSAID when unit is not NONE */
     uint32_t honest_min;           /* distributed: so many survivors of every round are honest */
     double clip_quantile; /* 0: the clip is fixed; else it follows this quantile: adaptive.h */
@@ -182,7 +199,7 @@ enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsil
 enum cn_err task_secagg_config(struct secagg_config *config, const struct task *task);
 
 /* Makes a new model of the task with room for batch_max examples, its weights drawn from
- * model_seed. Returns ownership, to model_free. */
+ * model_seed, what training.freeze names frozen. Returns ownership, to model_free. */
 enum cn_err task_model_new(struct model **out, const struct task *task, uint32_t batch_max,
                            struct cn_diag *diag);
 
@@ -197,6 +214,9 @@ enum cn_err task_data_load(struct dataset *set, const struct task *task,
 /* Fills the options of one round of local training but the noise, which the caller adds: with unit
  * example it must set noise and noise_ctx. */
 void task_train_options(struct train_options *options, const struct task *task);
+
+/* The same of round `round` from 0, below rounds.count: where a schedule over all rounds stands. */
+void task_train_round(struct train_options *options, const struct task *task, uint32_t round);
 
 const char *task_unit_text(enum task_unit unit);                /* "example", "user", "none" */
 const char *task_placement_text(enum task_placement placement); /* "local", ..; "" for UNSAID */

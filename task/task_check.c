@@ -157,6 +157,31 @@ enum cn_err task_check_settings(const struct task *task, const struct task_raw *
     return check_secagg(&check, raw);
 }
 
+/* The classes that the model tells apart; 0 when its outputs are numbers. */
+static uint32_t classes_of(const struct model *model)
+{
+    enum loss_kind loss = model_loss(model).kind;
+
+    if (loss == LOSS_BINARY_CROSS_ENTROPY && model_outputs(model) == 1)
+        return 2;
+    return loss == LOSS_CROSS_ENTROPY ? model_outputs(model) : 0;
+}
+
+static enum cn_err check_freeze(const struct task_check *check, struct model *model)
+{
+    struct cn_diag fault = {0};
+    enum cn_err err;
+
+    if (check->task->training.freeze_count && check->task->privacy.unit == TASK_UNIT_USER)
+        return task_refuse(check, "training.freeze",
+                           "'freeze' does not go with 'privacy.unit: user', whose noise would "
+                           "change frozen layers");
+    err = task_freeze(model, check->task, &fault);
+    if (err != CN_E_CONFIG && err != CN_E_NOT_FOUND)
+        return err;
+    return task_refuse(check, "training.freeze", "%s", fault.text);
+}
+
 enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag)
 {
     struct task_check check = {task, place, diag};
@@ -174,11 +199,12 @@ enum cn_err task_check_model(struct task *task, const char *place, struct cn_dia
         return err == CN_E_SHAPE ? CN_E_CONFIG : err;
     }
     task->params = model_params(model);
-    if (model_outputs(model) != task->data.classes)
+    err = check_freeze(&check, model);
+    if (err == CN_OK && classes_of(model) != 0 && classes_of(model) != task->data.classes)
         err = task_refuse(&check, "model.layers",
                           "the last layer has %u outputs, 'data.classes' is %u",
                           model_outputs(model), task->data.classes);
-    else if (task->params > TASK_PARAMS_MAX)
+    else if (err == CN_OK && task->params > TASK_PARAMS_MAX)
         err = task_refuse(&check, "model.layers", "%zu parameters, at most %zu", task->params,
                           TASK_PARAMS_MAX);
     model_free(model);

@@ -24,6 +24,8 @@ struct task_raw_model {
     struct layer_spec *layers;
     uint32_t layer_count;
     uint64_t seed;
+    uint32_t vocabulary;
+    struct loss_spec loss;
 };
 
 /* The mapping of the file; owned by libcyaml, freed through base/config. */
@@ -67,6 +69,9 @@ enum cn_err task_check_privacy(const struct task_check *check, const struct task
  * hash. place is the text's name. */
 enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,
                                 const char *place, struct cn_diag *diag);
+
+/* Freezes what training.freeze names. Errors of model_freeze. */
+enum cn_err task_freeze(struct model *model, const struct task *task, struct cn_diag *diag);
 
 /* Checks the layers and sets task->params. */
 enum cn_err task_check_model(struct task *task, const char *place, struct cn_diag *diag);

@@ -73,6 +73,7 @@ struct key {
 static const struct key keys[] = {
     KEY(placement, ""),
     KEY(clip_norm, ""),
+    KEY(clipping, "'unit: example'"),
     KEY(noise_multiplier, ""),
     KEY(delta, ""),
     KEY(epsilon_max, ""),
@@ -111,6 +112,8 @@ static bool used(const struct task_privacy *privacy, const char *name)
 {
     if (strcmp(name, "honest_min") == 0)
         return privacy->placement == TASK_PLACEMENT_DISTRIBUTED;
+    if (strcmp(name, "clipping") == 0)
+        return privacy->unit == TASK_UNIT_EXAMPLE;
     if (strcmp(name, "clip_quantile") == 0)
         return privacy->unit == TASK_UNIT_USER;
     if (strcmp(name, "clip_rate") == 0 || strcmp(name, "clip_count_noise") == 0)

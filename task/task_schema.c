@@ -70,6 +70,16 @@ static const cyaml_strval_t schedules[] = {
 _Static_assert(CN_COUNT(schedules) == SCHEDULE_KIND_COUNT, "every schedule has its word");
 static const cyaml_strval_t strategies[] = {{"fedavg", TASK_STRATEGY_FEDAVG}};
 
+static const cyaml_strval_t losses[] = {
+    {"cross_entropy", LOSS_CROSS_ENTROPY}, {"binary_cross_entropy", LOSS_BINARY_CROSS_ENTROPY},
+    {"mean_squared_error", LOSS_MEAN_SQUARED_ERROR}, {"huber", LOSS_HUBER},
+};
+_Static_assert(CN_COUNT(losses) == LOSS_KIND_COUNT, "every loss has its word");
+static const cyaml_strval_t spans[] = {{"round", TASK_SPAN_ROUND}, {"task", TASK_SPAN_TASK}};
+static const cyaml_strval_t clippings[] = {
+    {"flat", TASK_CLIPPING_FLAT}, {"per_layer", TASK_CLIPPING_PER_LAYER},
+};
+
 static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_ENUM("type", MUST, struct layer_spec, kind, layer_kinds, CN_COUNT(layer_kinds)),
     CYAML_FIELD_UINT("units", MAY, struct layer_spec, units),
@@ -78,7 +88,21 @@ static const cyaml_schema_field_t layer_fields[] = {
     CYAML_FIELD_UINT("stride", MAY, struct layer_spec, stride),
     CYAML_FIELD_UINT("padding", MAY, struct layer_spec, padding),
     CYAML_FIELD_UINT("groups", MAY, struct layer_spec, groups),
-    CYAML_FIELD_UINT("from", MAY, struct layer_spec, from),
+    CYAML_FIELD_STRING("from", MAY, struct layer_spec, source, 1),
+    CYAML_FIELD_STRING("name", MAY, struct layer_spec, name, 1),
+    CYAML_FIELD_STRING("memory", MAY, struct layer_spec, memory, 1),
+    CYAML_FIELD_UINT("heads", MAY, struct layer_spec, heads),
+    CYAML_FIELD_UINT("layers", MAY, struct layer_spec, layers),
+    CYAML_FIELD_UINT("start", MAY, struct layer_spec, start),
+    CYAML_FIELD_UINT("length", MAY, struct layer_spec, length),
+    CYAML_FIELD_BOOL("sequence", MAY, struct layer_spec, sequence),
+    CYAML_FIELD_BOOL("causal", MAY, struct layer_spec, causal),
+    CYAML_FIELD_BOOL("mask_padding", MAY, struct layer_spec, mask_padding),
+    CYAML_FIELD_BOOL("pre_norm", MAY, struct layer_spec, pre_norm),
+    CYAML_FIELD_BOOL("learned", MAY, struct layer_spec, learned),
+    CYAML_FIELD_BOOL("projection", MAY, struct layer_spec, projection),
+    CYAML_FIELD_ENUM("activation", MAY, struct layer_spec, activation, layer_kinds,
+                     CN_COUNT(layer_kinds)),
     CYAML_FIELD_FLOAT("slope", MAY, struct layer_spec, slope),
     CYAML_FIELD_FLOAT("rate", MAY, struct layer_spec, rate),
     CYAML_FIELD_END
@@ -95,6 +119,9 @@ static const cyaml_schema_field_t model_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("layers", CYAML_FLAG_POINTER, struct task_raw_model, layers,
                                layer_count, &layer_value, 1, MODEL_LAYERS_MAX),
     CYAML_FIELD_UINT("seed", MAY, struct task_raw_model, seed),
+    CYAML_FIELD_UINT("vocabulary", MAY, struct task_raw_model, vocabulary),
+    CYAML_FIELD_ENUM("loss", MAY, struct task_raw_model, loss.kind, losses, CN_COUNT(losses)),
+    CYAML_FIELD_FLOAT("huber_delta", MAY, struct task_raw_model, loss.delta),
     CYAML_FIELD_END
 };
 
@@ -122,6 +149,9 @@ static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_END
 };
 
+static const cyaml_schema_value_t pattern_value = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MODEL_LABEL_MAX - 1),
+};
 static const cyaml_schema_field_t training_fields[] = {
     CYAML_FIELD_FLOAT("learning_rate", MUST, struct task_training, learning_rate),
     CYAML_FIELD_FLOAT("momentum", MAY, struct task_training, momentum),
@@ -143,6 +173,10 @@ static const cyaml_schema_field_t training_fields[] = {
     CYAML_FIELD_FLOAT("proximal", MAY, struct task_training, optimiser.proximal),
     CYAML_FIELD_ENUM("schedule", MAY, struct task_training, optimiser.schedule,
                      schedules, CN_COUNT(schedules)),
+    CYAML_FIELD_ENUM("schedule_over", MAY, struct task_training, schedule_over, spans,
+                     CN_COUNT(spans)),
+    CYAML_FIELD_SEQUENCE_COUNT("freeze", CYAML_FLAG_POINTER | MAY, struct task_training, freeze,
+                               freeze_count, &pattern_value, 1, MODEL_LAYERS_MAX),
     CYAML_FIELD_UINT("warm_up", MAY, struct task_training, optimiser.warm_up),
     CYAML_FIELD_UINT("schedule_every", MAY, struct task_training, optimiser.schedule_every),
     CYAML_FIELD_FLOAT("schedule_factor", MAY, struct task_training, optimiser.schedule_factor),
@@ -160,6 +194,8 @@ static const cyaml_schema_field_t privacy_fields[] = {
                      correlations, CN_COUNT(correlations)),
     CYAML_FIELD_UINT("correlation_rounds", MAY, struct task_privacy, correlation_rounds),
     CYAML_FIELD_FLOAT("clip_norm", MAY, struct task_privacy, clip_norm),
+    CYAML_FIELD_ENUM("clipping", MAY, struct task_privacy, clipping, clippings,
+                     CN_COUNT(clippings)),
     CYAML_FIELD_FLOAT("noise_multiplier", MAY, struct task_privacy, noise_multiplier),
     CYAML_FIELD_FLOAT("delta", MAY, struct task_privacy, delta),
     CYAML_FIELD_FLOAT("epsilon_max", MAY, struct task_privacy, epsilon_max),
@@ -218,7 +254,12 @@ const struct cn_config_range task_ranges[] = {
     {"model.layers[].stride", 1, MODEL_SIZE_MAX, false},
     {"model.layers[].padding", 0, MODEL_SIZE_MAX, false},
     {"model.layers[].groups", 1, MODEL_SIZE_MAX, false},
-    {"model.layers[].from", 1, MODEL_LAYERS_MAX, false},
+    {"model.layers[].heads", 1, MODEL_SIZE_MAX, false},
+    {"model.layers[].layers", 1, MODEL_LAYERS_MAX, false},
+    {"model.layers[].start", 0, MODEL_SIZE_MAX, false},
+    {"model.layers[].length", 1, MODEL_SIZE_MAX, false},
+    {"model.vocabulary", 2, DATASET_VOCABULARY_MAX, false},
+    {"model.huber_delta", 0, 1e9, true},
     {"model.layers[].slope", 0, 1, true},
     {"model.layers[].rate", 0, 1, true},
     {"data.classes", TASK_CLASSES_MIN, DATASET_CLASSES_MAX, false},

@@ -354,7 +354,7 @@ Test(task, knows_the_settings_of_every_kind_of_layer)
     cr_assert(task->model.layers[1].groups == 2 && task->model.layers[2].slope == 0.2);
     cr_assert(task->model.layers[6].rate == 0.1);
     cr_assert_eq(task->model.layers[8].kind, LAYER_GLOBAL_AVERAGE_POOL);
-    cr_assert(task->model.layers[11].groups == 2 && task->model.layers[12].from == 9);
+    cr_assert(task->model.layers[11].groups == 2 && strcmp(task->model.layers[12].source, "9") == 0);
     task_free(task);
     refuses("type: flatten", "type: dropout, rate: 1.5", "rate");
     refuses("type: flatten", "type: dropout", "'rate' must be above 0 and below 1");
