@@ -102,7 +102,8 @@ static void facts_of(uint8_t facts[CROSS_FACTS_BYTES], const struct ledger_entry
     uint8_t digest[HASH_BYTES];
     struct hash hash;
 
-    if (strcmp(entry->kind, "round_opened") == 0 || strcmp(entry->kind, "round_abandoned") == 0)
+    /* Of a round's own lines the one that publishes it knows survivors and model. */
+    if (strncmp(entry->kind, "round_", 6) == 0 && strcmp(entry->kind, "round_published") != 0)
         return;
     hash_init(&hash, "cairn-audit-facts");
     hash_add_u64(&hash, entry->survivors);

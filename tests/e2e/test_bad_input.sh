@@ -96,7 +96,7 @@ start_silo 3
 task "$world/second.yaml" 's/task: e2e/task: second/; s/count: 3/count: 2/'
 check "a second task is taken" submit "$world/second.yaml"
 check "rounds go on without a silo whose budget is spent" within 60 at_least_published 2
-check "the silo says why" log_has "$world/silo-3.log" "the owner's limit for life is 0.010"
+check "the silo says why" log_has "$world/silo-3.log" "past the owner's limit of 0.010"
 check "and its budget verb answers no" refused 1 "for life" "$bin/cairn-client" budget "$world/silo-3"
 
 # ---- fewer devices than the threshold ----
