@@ -20,6 +20,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "data/dataset.h"
 
 /* Zero is "not used" everywhere. Values are standardised ones. */
 struct augment_options {
@@ -61,11 +62,31 @@ size_t augment_scratch(const struct augment_shape *shape);
 void augment_example(float *x, float *scratch, const struct augment_options *options,
                      const struct augment_shape *shape, const struct cn_random *random);
 
-/* Draws the share of the first example, Beta(alpha, alpha), alpha > 0: in [0, 1], at least 1/2, so
- * that the first example's label stays the weightier. Source: Zhang et al., ICLR 2018. */
+/* Draws the share of the first example from Beta(alpha, alpha), alpha > 0: in [0, 1]. Source: Zhang
+ * et al., ICLR 2018. */
 double augment_mix_share(double alpha, const struct cn_random *random);
 
 /* x = share * x + (1 - share) * other, over count values. */
 void augment_mix(float *x, const float *other, double share, size_t count);
+
+/* A batch of changed examples, kept from step to step. Zeroed is an empty one. */
+struct augment_batch {
+    struct dataset set; /* of the batch: rows 0, 1, ... */
+    uint32_t *rows;     /* [set.n] 0, 1, ... */
+    size_t room;
+    float *scratch;
+};
+
+/* Copies the rows [n] of data into batch->set, n >= 1, and changes them: each example by itself,
+ * then with mix_up each with one drawn from the same rows (as they were copied, not as they were
+ * mixed). A mixed example has the mixed real targets; of two classes it takes the first's with the
+ * share's probability, which is the mixed loss in expectation. Grows when a batch is larger than
+ * any before; else allocates nothing. CN_E_TOO_LARGE, CN_E_NOMEM. */
+enum cn_err augment_batch_fill(struct augment_batch *batch, const struct dataset *data,
+                               const uint32_t *rows, size_t n,
+                               const struct augment_options *options,
+                               const struct cn_random *random);
+
+void augment_batch_clear(struct augment_batch *batch);
 
 #endif
