@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <openssl/bn.h>
 #include <sodium.h>
 
 #include "crypto/agree.h"
@@ -31,60 +32,164 @@ static void scalar_of(uint8_t out[SHAMIR_BYTES], uint64_t value)
         out[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* One step of Horner's rule for every holder at once, so that only one coefficient exists. */
-static void horner_step(uint8_t (*shares)[SHAMIR_BYTES], const uint32_t *points, uint32_t count,
-                        const uint8_t coefficient[SHAMIR_BYTES])
-{
-    uint8_t x[SHAMIR_BYTES];
+/* Coefficients that pass through Horner's rule together: no more of a polynomial exists at a time.
+ */
+#define BATCH 16
+#define SCALAR_BITS 253
+#define WIDE_LIMBS (crypto_core_ristretto255_NONREDUCEDSCALARBYTES / 8)
 
-    for (uint32_t i = 0; i < count; i++) {
-        scalar_of(x, points[i]);
-        crypto_core_ristretto255_scalar_mul(shares[i], shares[i], x);
-        crypto_core_ristretto255_scalar_add(shares[i], shares[i], coefficient);
+struct batch {
+    uint8_t coefficients[BATCH][SHAMIR_BYTES];
+    uint32_t count;
+    uint64_t wide[WIDE_LIMBS]; /* a share on its way, not yet reduced */
+    uint8_t bytes[crypto_core_ristretto255_NONREDUCEDSCALARBYTES];
+};
+
+/* wide = wide * x + the scalar, as integers; constant in time but for x. */
+static void wide_step(uint64_t wide[WIDE_LIMBS], uint32_t x, const uint8_t scalar[SHAMIR_BYTES])
+{
+    uint64_t carry = 0;
+
+    for (size_t i = 0; i < WIDE_LIMBS; i++) {
+        uint64_t limb = 0;
+
+        for (size_t k = 0; i < SHAMIR_BYTES / 8 && k < 8; k++)
+            limb |= (uint64_t)scalar[8 * i + k] << (8 * k);
+        unsigned __int128 sum = (unsigned __int128)wide[i] * x + limb + carry;
+        wide[i] = (uint64_t)sum;
+        carry = (uint64_t)(sum >> 64);
     }
+}
+
+/* Several steps of Horner's rule for one holder. */
+static void horner(uint8_t share[SHAMIR_BYTES], uint32_t x, struct batch *batch)
+{
+    memset(batch->wide, 0, sizeof batch->wide);
+    wide_step(batch->wide, 0, share);
+    for (uint32_t k = 0; k < batch->count; k++)
+        wide_step(batch->wide, x, batch->coefficients[k]);
+    for (size_t i = 0; i < sizeof batch->bytes; i++)
+        batch->bytes[i] = (uint8_t)(batch->wide[i / 8] >> (8 * (i % 8)));
+    crypto_core_ristretto255_scalar_reduce(share, batch->bytes);
+}
+
+/* Steps after which a share surely fits: each multiplies by x and adds less than that. */
+static uint32_t steps_that_fit(uint32_t x)
+{
+    uint32_t bits = 33 - (uint32_t)__builtin_clz(x | 1);
+    uint32_t steps = (64 * WIDE_LIMBS - SCALAR_BITS) / bits;
+
+    return steps < BATCH ? steps : BATCH;
 }
 
 enum cn_err shamir_split(uint8_t (*shares)[SHAMIR_BYTES], const uint32_t *points, uint32_t count,
                          uint32_t threshold, const uint8_t secret[SHAMIR_BYTES],
                          const struct cn_random *random)
 {
-    uint8_t coefficient[SHAMIR_BYTES];
+    struct batch batch = {.count = 0};
 
     if (threshold < SHAMIR_THRESHOLD_MIN || threshold > count || !points_are_good(points, count))
         return CN_E_CONFIG;
+    uint32_t most = steps_that_fit(points[count - 1]);
     memset(shares, 0, (size_t)count * SHAMIR_BYTES);
-    for (uint32_t k = 1; k < threshold; k++) {
-        agree_scalar(coefficient, random);
-        horner_step(shares, points, count, coefficient);
+    for (uint32_t k = 1; k <= threshold; k++) { /* the secret comes last */
+        uint8_t *coefficient = batch.coefficients[batch.count++];
+
+        if (k < threshold)
+            agree_scalar(coefficient, random);
+        else
+            memcpy(coefficient, secret, SHAMIR_BYTES);
+        if (batch.count < most && k < threshold)
+            continue;
+        for (uint32_t i = 0; i < count; i++)
+            horner(shares[i], points[i], &batch);
+        batch.count = 0;
     }
-    horner_step(shares, points, count, secret);
-    sodium_memzero(coefficient, sizeof coefficient);
+    sodium_memzero(&batch, sizeof batch);
     return CN_OK;
 }
 
-/* Gives points[i] times the product over j of points[j] - points[i]. Factors are small, so several
- * go into one 64-bit word before one scalar multiplication. */
+/* A product of small numbers, kept as an integer until it might pass the scalars' size. */
+struct product {
+    uint64_t limbs[4]; /* below 2^bits */
+    unsigned bits;
+    uint8_t scalar[SHAMIR_BYTES]; /* what was moved out of limbs */
+};
+
+#define PRODUCT_BITS 252 /* integers below 2^252 are canonical scalars */
+#define POINT_BITS 32
+
+static void product_move(struct product *product)
+{
+    uint8_t factor[SHAMIR_BYTES];
+
+    for (size_t i = 0; i < SHAMIR_BYTES; i++)
+        factor[i] = (uint8_t)(product->limbs[i / 8] >> (8 * (i % 8)));
+    crypto_core_ristretto255_scalar_mul(product->scalar, product->scalar, factor);
+    memset(product->limbs, 0, sizeof product->limbs);
+    product->limbs[0] = 1;
+    product->bits = 1;
+}
+
+static void product_init(struct product *product)
+{
+    *product = (struct product){.limbs = {1}, .bits = 1};
+    scalar_of(product->scalar, 1);
+}
+
+static void product_times(struct product *product, uint32_t factor)
+{
+    unsigned bits = POINT_BITS - (unsigned)__builtin_clz(factor | 1);
+    uint64_t carry = 0;
+
+    if (product->bits + bits > PRODUCT_BITS)
+        product_move(product);
+    for (int i = 0; i < 4; i++) {
+        unsigned __int128 wide = (unsigned __int128)product->limbs[i] * factor + carry;
+
+        product->limbs[i] = (uint64_t)wide;
+        carry = (uint64_t)(wide >> 64);
+    }
+    product->bits += bits;
+}
+
+/* Gives points[i] times the product over j of points[j] - points[i]. */
 static void denominator(uint8_t out[SHAMIR_BYTES], const uint32_t *points, uint32_t count,
                         uint32_t i)
 {
-    uint8_t factor[SHAMIR_BYTES];
-    uint64_t word = points[i];
+    struct product product;
 
-    scalar_of(out, 1);
+    product_init(&product);
+    product_times(&product, points[i]);
     for (uint32_t j = 0; j < count; j++) {
-        if (j == i)
-            continue;
-        if (word >> 32) {
-            scalar_of(factor, word);
-            crypto_core_ristretto255_scalar_mul(out, out, factor);
-            word = 1;
-        }
-        word *= points[j] > points[i] ? points[j] - points[i] : points[i] - points[j];
+        if (j != i)
+            product_times(&product,
+                          points[j] > points[i] ? points[j] - points[i] : points[i] - points[j]);
     }
-    scalar_of(factor, word);
-    crypto_core_ristretto255_scalar_mul(out, out, factor);
+    product_move(&product);
+    memcpy(out, product.scalar, SHAMIR_BYTES);
     if (i % 2 == 1) /* the points rise, so i of the differences are negative */
         crypto_core_ristretto255_scalar_negate(out, out);
+}
+
+/* The inverse of what anybody can compute from the points, so that time may depend on it: three
+ * times as fast as libsodium's. */
+static enum cn_err invert_public(uint8_t inverse[SHAMIR_BYTES], const uint8_t value[SHAMIR_BYTES])
+{
+    static const uint8_t order[SHAMIR_BYTES] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,
+                                                0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+                                                0,    0,    0,    0,    0,    0,    0,    0,
+                                                0,    0,    0,    0,    0,    0,    0,    0x10};
+    BIGNUM *number = BN_lebin2bn(value, SHAMIR_BYTES, NULL);
+    BIGNUM *modulus = BN_lebin2bn(order, SHAMIR_BYTES, NULL);
+    BN_CTX *ctx = BN_CTX_new();
+    bool done = number && modulus && ctx && BN_mod_inverse(number, number, modulus, ctx) &&
+                BN_bn2lebinpad(number, inverse, SHAMIR_BYTES) == SHAMIR_BYTES;
+
+    BN_CTX_free(ctx);
+    BN_free(modulus);
+    BN_free(number);
+    return done ? CN_OK : CN_E_CRYPTO;
 }
 
 /* Turns weights, which hold the denominators, into numerator / denominator with one inversion
@@ -100,8 +205,7 @@ static enum cn_err divide_all(uint8_t (*weights)[SHAMIR_BYTES],
         memcpy(left[i], all, SHAMIR_BYTES);
         crypto_core_ristretto255_scalar_mul(all, all, weights[i]);
     }
-    if (crypto_core_ristretto255_scalar_invert(inverse, all) != 0)
-        return CN_E_CRYPTO;
+    CN_TRY(invert_public(inverse, all));
     crypto_core_ristretto255_scalar_mul(inverse, inverse, numerator);
     for (uint32_t i = count; i-- > 0;) {
         crypto_core_ristretto255_scalar_mul(weight, inverse, left[i]);
@@ -113,17 +217,17 @@ static enum cn_err divide_all(uint8_t (*weights)[SHAMIR_BYTES],
 
 enum cn_err shamir_weights(uint8_t (*weights)[SHAMIR_BYTES], const uint32_t *points, uint32_t count)
 {
-    uint8_t numerator[SHAMIR_BYTES], x[SHAMIR_BYTES];
+    struct product numerator;
 
     if (count == 0 || !points_are_good(points, count))
         return CN_E_CONFIG;
-    scalar_of(numerator, 1);
+    product_init(&numerator);
     for (uint32_t i = 0; i < count; i++) {
         denominator(weights[i], points, count, i);
-        scalar_of(x, points[i]);
-        crypto_core_ristretto255_scalar_mul(numerator, numerator, x);
+        product_times(&numerator, points[i]);
     }
-    return divide_all(weights, numerator, count);
+    product_move(&numerator);
+    return divide_all(weights, numerator.scalar, count);
 }
 
 void shamir_combine(uint8_t secret[SHAMIR_BYTES], const uint8_t (*shares)[SHAMIR_BYTES],

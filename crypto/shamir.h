@@ -25,7 +25,8 @@
  *   secret  a canonical scalar
  *
  * CN_E_CONFIG for a threshold below SHAMIR_THRESHOLD_MIN or above count, a count above
- * SHAMIR_SHARES_MAX or points out of order. threshold * count multiplications of scalars. */
+ * SHAMIR_SHARES_MAX or points out of order. threshold * count multiplications of scalars by small
+ * numbers: about 10 ns each. */
 enum cn_err shamir_split(uint8_t (*shares)[SHAMIR_BYTES], const uint32_t *points, uint32_t count,
                          uint32_t threshold, const uint8_t secret[SHAMIR_BYTES],
                          const struct cn_random *random);
@@ -35,8 +36,8 @@ enum cn_err shamir_split(uint8_t (*shares)[SHAMIR_BYTES], const uint32_t *points
  *   weights  [count]  out
  *   points   [count]  strictly rising, the first above 0
  *
- * CN_E_CONFIG for points out of order or a count of 0 or above SHAMIR_SHARES_MAX. count^2 / 3
- * multiplications and one inversion. */
+ * CN_E_CONFIG for points out of order or a count of 0 or above SHAMIR_SHARES_MAX. count^2 / 15
+ * multiplications of scalars and one inversion. */
 enum cn_err shamir_weights(uint8_t (*weights)[SHAMIR_BYTES], const uint32_t *points,
                            uint32_t count);
 
