@@ -128,6 +128,19 @@ const struct cn_verb audit_verbs[] = {
          "exit code 1 unless they are the same. Files of two keys are compared task by task.",
      .example = "cairn audit diff fed/ledger.jsonl backup/ledger.jsonl",
      .run = audit_diff},
+    {.name = "audit empirical",
+     .arguments = "TASK",
+     .summary = "attack a task's training and compare with what is proven",
+     .details =
+         "Trains once with canaries (Steinke, Nasr, Jagielski 2023) and prints what that proves "
+         "about epsilon from below beside the proven upper bound; then trains shadow models and "
+         "measures how well members of the data can be told (loss threshold, LiRA). Exit code 1 "
+         "when a lower bound is above the proven one: the implementation breaks its promise.",
+     .example = "cairn audit empirical configs/tasks/fashion-demo.yaml --svg members.svg\n"
+                "cairn audit empirical configs/tasks/fashion-demo.yaml --no-noise --shadows 0",
+     .options = audit_empirical_options,
+     .option_count = AUDIT_EMPIRICAL_OPTIONS,
+     .run = audit_empirical},
     {.name = "audit report",
      .arguments = "LEDGER...",
      .summary = "add up what each ledger's owner has spent, task by task",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `audit verify` and `audit diff`; the table of verbs is in audit.c. */
+/* The verbs of `cairn audit` that have files of their own; their table is in audit.c. */
 #ifndef CAIRN_CLI_AUDIT_VERIFY_H
 #define CAIRN_CLI_AUDIT_VERIFY_H
 
@@ -7,6 +7,9 @@
 
 int audit_verify(const struct cn_args *args);
 int audit_diff(const struct cn_args *args);
+int audit_empirical(const struct cn_args *args);
+#define AUDIT_EMPIRICAL_OPTIONS 8
+extern const struct cn_option audit_empirical_options[AUDIT_EMPIRICAL_OPTIONS];
 
 /* Where two files begin to differ. */
 struct audit_copy {
