@@ -7,6 +7,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* The same operations in the same order on wider registers: the results are the same everywhere. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define WIDE __attribute__((target_clones("default", "avx2"), optimize("O3")))
+#else
+#define WIDE
+#endif
+
 struct fft {
     size_t n;
     double complex
@@ -55,7 +63,7 @@ static inline double complex times_i(double complex a)
 }
 
 /* The last bit of a place is the first decision of a bin: quarters are bins 0, 2, 1, 3 mod 4. */
-static void forward(double complex *z, size_t n, const double complex *root)
+WIDE static void forward(double complex *z, size_t n, const double complex *root)
 {
     size_t quarter = n / 4;
 
@@ -81,7 +89,7 @@ static void forward(double complex *z, size_t n, const double complex *root)
         forward(z + part * quarter, quarter, root + quarter);
 }
 
-static void inverse(double complex *z, size_t n, const double complex *root)
+WIDE static void inverse(double complex *z, size_t n, const double complex *root)
 {
     size_t quarter = n / 4;
 

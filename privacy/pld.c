@@ -20,9 +20,10 @@
 #include "privacy/pld_pair.h"
 #include "privacy/pld_plan.h"
 
-#define CUT 1e-10       /* the share of delta that is cut off as infinite losses */
-#define TAIL_MIN 1e-290 /* stays a normal number */
-#define FAINT 120.0     /* a power under exp(-FAINT / 2) is taken for 0 */
+#define CUT 1e-10        /* the share of delta that is cut off as infinite losses */
+#define TAIL_MIN 1e-290  /* stays a normal number */
+#define EXACT_EVERY 1024 /* places between two exact logarithms in a descent */
+#define FAINT 120.0      /* a power under exp(-FAINT / 2) is taken for 0 */
 #define OFFSETS 4096
 #define NOISE_MERGED_MIN 1e-4
 
@@ -310,24 +311,45 @@ static void sums_step(struct sums *sums)
     sums->second = f + sums->fall2 * sums->second;
 }
 
+/* What S1 - S2 has to reach at the place of the sums for delta to be reached. */
+static double wanted(const struct sums *sums, double log_left)
+{
+    return exp(log_left - sums->c->cumulant + sums->c->plan->s * loss_of(sums, sums->k));
+}
+
+/* Goes down to the first place where delta is reached; before: the place above. False: nowhere. */
+static bool descend(struct sums *sums, struct sums *before, double log_left)
+{
+    double about = 0; /* wanted, within 1e-9 */
+
+    for (size_t i = 0; sums->k != sums->c->bottom[sums->which]; i++) {
+        double have;
+
+        *before = *sums;
+        sums_step(sums);
+        about = i % EXACT_EVERY && isfinite(about) ? about * sums->fall1 : wanted(sums, log_left);
+        have = sums->first - sums->second + sums->unsure;
+        if (have < about * (1 - 1e-9))
+            continue;
+        if (!(have < wanted(sums, log_left)))
+            return true;
+    }
+    return false;
+}
+
 static double find_epsilon(const struct composition *c, int which, double delta)
 {
-    double left = which ? delta : delta - c->cut, log_left, h = c->plan->h, want = 0, y;
+    double left = which ? delta : delta - c->cut, log_left, h = c->plan->h, want, y;
     struct sums sums, before;
 
     if (!(left > 0))
         return INFINITY;
     log_left = log(left);
     sums_start(&sums, c, which);
-    do {
-        if (sums.k == c->bottom[which])
-            return which ? 0 : fmax(0, loss_of(&sums, sums.k));
-        before = sums;
-        sums_step(&sums);
-        want = exp(log_left - c->cumulant + c->plan->s * loss_of(&sums, sums.k));
-    } while (sums.first - sums.second + sums.unsure < want);
+    if (!descend(&sums, &before, log_left))
+        return which ? 0 : fmax(0, loss_of(&sums, sums.k));
     /* between this point and the one before, delta is linear in exp(epsilon) */
-    want = exp(log_left - c->cumulant + c->plan->s * loss_of(&before, before.k));
+    want = wanted(&before, log_left);
     if (!which) /* the doubt counts at its largest in the interval */
         before.unsure /= before.fall1;
     y = (before.first + before.unsure - want) / before.second;
