@@ -46,6 +46,8 @@ static enum cn_err check_numbers(const struct train_options *options, struct cn_
         return refuse(diag, "clip_norm", "given when noise is added");
     if (options->noise && options->expected_batch == 0)
         return refuse(diag, "expected_batch", "given when noise is added");
+    if (options->augment && options->augment->mix_up > 0.0 && options->clip_norm > 0.0)
+        return refuse(diag, "mix_up", "left out when gradients are clipped per example");
     return CN_OK;
 }
 
@@ -122,6 +124,29 @@ static void span_rounds(struct train *train)
         return;
     train->optimiser.schedule_from = options->round * train->steps;
     train->optimiser.steps = options->rounds * train->steps;
+}
+
+static enum cn_err check_augment(const struct train *train)
+{
+    const struct dataset *data = train->data;
+    struct augment_shape shape = {data->channels, data->height, data->width};
+
+    if (!train->options.augment)
+        return CN_OK;
+    return data->vocabulary ? CN_E_CONFIG : augment_check(train->options.augment, &shape, NULL);
+}
+
+/* Puts changed copies in the place of the batch's examples. Each still comes from one example, so
+ * that its clipped gradient is bounded as before. */
+static enum cn_err augment(struct train *train, struct gradient_batch *batch)
+{
+    if (!train->options.augment || batch->n == 0)
+        return CN_OK;
+    CN_TRY(augment_batch_fill(&train->augmented, batch->data, batch->rows, batch->n,
+                              train->options.augment, train->random));
+    batch->data = &train->augmented.set;
+    batch->rows = train->augmented.rows;
+    return CN_OK;
 }
 
 /* The sum of the batch's gradients, each clipped where the options say so. */
@@ -211,6 +236,7 @@ static enum cn_err make_step(struct train *train)
         return CN_E_TOO_LARGE;
     if (divisor == 0.0)
         return CN_OK;
+    CN_TRY(augment(train, &batch));
     CN_TRY(sum_batch(train, &batch));
     if (options->noise)
         CN_TRY(options->noise(options->noise_ctx, train->sum, model_params(train->model)));
@@ -234,6 +260,7 @@ static enum cn_err prepare(struct train *train)
 
     CN_TRY(train_check(&train->steps, &train->options, n, NULL));
     CN_TRY(gradient_check(train->model, train->data, NULL));
+    CN_TRY(check_augment(train));
     CN_TRY(optimiser_init(&train->optimiser, &optimiser, model_weights(train->model), d,
                           train->steps));
     span_rounds(train);
@@ -278,6 +305,7 @@ void train_free(struct train *train)
     gradient_use_random(train->model, NULL);
     gradient_smooth_labels(train->model, 0.0);
     optimiser_clear(&train->optimiser);
+    augment_batch_clear(&train->augmented);
     team_free(train->team);
     free(train->sum);
     free(train->rows);

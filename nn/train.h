@@ -15,6 +15,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "nn/model.h"
 #include "nn/optimiser.h"
@@ -48,6 +49,8 @@ struct train_options {
     uint32_t rounds;         /* alike, which the schedule spans; 0: the schedule is this one's */
     train_noise_fn noise;    /* needs clip_norm and expected_batch */
     void *noise_ctx;
+    const struct augment_options *augment; /* borrowed while it runs; NULL: examples as they are.
+                                              Not with mix_up when gradients are clipped */
     train_progress_fn progress;
     void *progress_ctx;
 };

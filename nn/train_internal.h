@@ -16,7 +16,8 @@ struct train {
     uint32_t done;  /* steps */
     uint32_t steps; /* in all */
     struct team *team;
-    float *sum;      /* [d] */
+    struct augment_batch augmented; /* with options.augment: the batch as it is learnt from */
+    float *sum;                     /* [d] */
     float *held;     /* [d] weights at the start, where frozen ones need it; or NULL */
     uint32_t *rows;  /* [n]: a permutation, or the Poisson batch */
     size_t position; /* in the permutation; n when it is used up */
