@@ -24,17 +24,6 @@ static enum cn_err dense_infer(struct layer *layer, struct cn_diag *diag)
     return CN_OK;
 }
 
-static enum cn_err dense_plan(struct layer *layer, struct model *model)
-{
-    return model_shared_floats(model, &layer->packed, layer->weight_count, 1);
-}
-
-static void dense_prepare(struct layer *layer, const struct model *model)
-{
-    model->kernels->transpose(layer->packed, model->weights + layer->weight, layer->out.channels,
-                              layer->in.channels);
-}
-
 static void dense_forward(struct layer *layer, struct model *model, uint32_t n)
 {
     uint32_t in = layer->in.channels, out = layer->out.channels;
@@ -43,11 +32,11 @@ static void dense_forward(struct layer *layer, struct model *model, uint32_t n)
                      .k = in,
                      .parts = 1,
                      .lda = in,
-                     .ldb = out,
+                     .ldb = in,
                      .ldc = out,
                      .bias = model->weights + layer->bias};
 
-    model->kernels->gemm_nn(layer->y, layer->x, layer->packed, &g);
+    model->kernels->gemm_nt(layer->y, layer->x, model->weights + layer->weight, &g);
 }
 
 static void dense_backward(struct layer *layer, struct model *model, uint32_t n)
@@ -86,8 +75,6 @@ const struct layer_ops dense_ops = {
     .uses_units = true,
     .batch_wish = 16, /* fewer rows would wait for the weights to come from memory */
     .infer = dense_infer,
-    .plan = dense_plan,
-    .prepare = dense_prepare,
     .forward = dense_forward,
     .backward = dense_backward,
     .norms = dense_norms,

@@ -53,6 +53,8 @@ struct kernels {
     void (*gemm_nn)(float *c, const float *a, const float *b, const struct gemm *g);
     /* a lies transposed in memory, as [k, m] */
     void (*gemm_tn)(float *c, const float *a, const float *b, const struct gemm *g);
+    /* b lies transposed in memory, as [n, k]; one part, one group */
+    void (*gemm_nt)(float *c, const float *a, const float *b, const struct gemm *g);
 
     /* col [out_height * out_width, kernel * kernel * channels] = the patches of x. */
     void (*im2col)(float *col, const float *x, const struct window *w);

@@ -22,6 +22,8 @@ typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 /* The same in memory, where it may start at any float. */
 typedef float vec_mem __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
+#include "nn/kernels_transpose.h"
+
 #include "nn/kernels_gemm.h"
 
 /* The part [from, to) of a row of the window that lies inside the input, for output column ox. */
@@ -321,34 +323,6 @@ static void scale_fast(float *y, float factor, size_t n)
         y[i] *= factor;
 }
 
-#define BLOCK 16 /* a block of 16 by 16 floats touches 16 cache lines on either side */
-
-/* constant block sizes let the compiler keep the block in registers */
-INLINE void transpose_block(float *restrict out, const float *restrict in, size_t rows,
-                            size_t columns, size_t height, size_t width)
-{
-    for (size_t j = 0; j < width; j++)
-        for (size_t i = 0; i < height; i++)
-            out[j * rows + i] = in[i * columns + j];
-}
-
-static void transpose_fast(float *out, const float *in, size_t rows, size_t columns)
-{
-    for (size_t i = 0; i < rows; i += BLOCK) {
-        for (size_t j = 0; j < columns; j += BLOCK) {
-            size_t height = rows - i < BLOCK ? rows - i : BLOCK;
-            size_t width = columns - j < BLOCK ? columns - j : BLOCK;
-            float *to = out + j * rows + i;
-            const float *from = in + i * columns + j;
-
-            if (height == BLOCK && width == BLOCK)
-                transpose_block(to, from, rows, columns, BLOCK, BLOCK);
-            else
-                transpose_block(to, from, rows, columns, height, width);
-        }
-    }
-}
-
 static void add_rows_fast(float *sum, const float *x, size_t m, size_t n)
 {
     for (size_t i = 0; i < m; i++)
@@ -378,6 +352,7 @@ const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .gemm_nn = gemm_nn_fast,
     .gemm_tn = gemm_tn_fast,
+    .gemm_nt = gemm_nt_fast,
     .im2col = im2col_fast,
     .col2im = col2im_fast,
     .max_pool = max_pool_fast,

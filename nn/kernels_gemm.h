@@ -308,3 +308,48 @@ static void gemm_tn_fast(float *c, const float *a, const float *b, const struct 
 {
     gemm_run((struct tile){c, a, b, g->bias}, g, true);
 }
+
+/* One panel of b, its columns [0, columns) turned over into panel, times all rows of a. */
+static void panel_times(struct tile t, const struct gemm *g, uint32_t columns)
+{
+    if (columns == 2 * LANES) {
+        tile_column(t, g, 2, false);
+        return;
+    }
+    if (columns >= LANES) {
+        tile_column(t, g, 1, false);
+        tile_right(&t, LANES);
+        columns -= LANES;
+    }
+    if (columns > 0)
+        narrow_rows(t, g, columns, false);
+}
+
+static void gemm_nt_fast(float *c, const float *a, const float *b, const struct gemm *g)
+{
+    float panel[DEPTH * 2 * LANES] __attribute__((aligned(64)));
+    struct gemm block = *g;
+
+    block.ldb = 2 * LANES;
+    block.parts = 1;
+    for (uint32_t column = 0; column < g->n; column += 2 * LANES) {
+        uint32_t columns = g->n - column < 2 * LANES ? g->n - column : 2 * LANES, k = 0;
+        const float *rows = b + column * g->ldb;
+        struct tile t = {c + column, a, panel, g->bias ? g->bias + column : NULL};
+
+        block.add = g->add;
+        do {
+            block.k = g->k - k < DEPTH ? g->k - k : DEPTH;
+            turn_panel(panel, 2 * LANES, rows + k, g->ldb, columns < LANES ? columns : LANES,
+                       block.k);
+            if (columns > LANES)
+                turn_panel(panel + LANES, 2 * LANES, rows + LANES * g->ldb + k, g->ldb,
+                           columns - LANES, block.k);
+            panel_times(t, &block, columns);
+            block.add = true;
+            t.bias = NULL;
+            t.a += block.k;
+            k += block.k;
+        } while (k < g->k);
+    }
+}

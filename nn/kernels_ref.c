@@ -39,6 +39,20 @@ static void gemm_tn_ref(float *c, const float *a, const float *b, const struct g
     gemm_plain(c, a, b, g, 1, g->lda);
 }
 
+static void gemm_nt_ref(float *c, const float *a, const float *b, const struct gemm *g)
+{
+    for (size_t i = 0; i < g->m; i++) {
+        for (size_t j = 0; j < g->n; j++) {
+            float *to = c + i * g->ldc + j;
+            double sum = (double)(g->add ? *to : g->bias ? g->bias[j] : 0.0f);
+
+            for (size_t q = 0; q < g->k; q++)
+                sum += (double)a[i * g->lda + q] * (double)b[j * g->ldb + q];
+            *to = (float)sum;
+        }
+    }
+}
+
 /* Where in x the place `at` of col lies: at counts (output row, output column, window row, window
  * column, channel). SIZE_MAX in the padding. */
 static size_t source_of(size_t at, const struct window *w)
@@ -233,6 +247,7 @@ const struct kernels kernels_ref = {
     .name = "plain",
     .gemm_nn = gemm_nn_ref,
     .gemm_tn = gemm_tn_ref,
+    .gemm_nt = gemm_nt_ref,
     .im2col = im2col_ref,
     .col2im = col2im_ref,
     .max_pool = max_pool_ref,

@@ -75,6 +75,11 @@ static void check_gemm(const struct kernels *set)
         set->gemm_nn(out.got + 1, in_a + 3, in_b + 1, &g);
         kernels_ref.gemm_nn(out.want + 1, in_a + 3, in_b + 1, &g);
         expect_near(set, "gemm_nn", 5e-5);
+        g.ldb = g.k + 1;
+        set->gemm_nt(out.got + 1, in_a + 3, in_b + 1, &g);
+        kernels_ref.gemm_nt(out.want + 1, in_a + 3, in_b + 1, &g);
+        expect_near(set, "gemm_nt", 5e-5);
+        g.ldb = g.n + 1;
         g.lda = g.m + 1;
         set->gemm_tn(out.got + 1, in_a + 3, in_b + 1, &g);
         kernels_ref.gemm_tn(out.want + 1, in_a + 3, in_b + 1, &g);
@@ -134,6 +139,10 @@ static void check_deep(const struct kernels *set)
         set->gemm_tn(out.got + 1, in_a + 3, in_b + 5, &g);
         kernels_ref.gemm_tn(out.want + 1, in_a + 3, in_b + 5, &g);
         expect_near(set, "deep gemm_tn", 1e-4);
+        g.parts = 1;
+        set->gemm_nt(out.got + 1, in_a + 3, in_b + 5, &g);
+        kernels_ref.gemm_nt(out.want + 1, in_a + 3, in_b + 5, &g);
+        expect_near(set, "deep gemm_nt", 1e-4);
     }
 }
 
