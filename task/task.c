@@ -34,9 +34,7 @@ static void fill_defaults(struct task *task)
         secagg->mode = TASK_MODE_ON;
     default_real(&secagg->corrupt, TASK_CORRUPT_DEFAULT);
     default_real(&secagg->dropout, TASK_DROPOUT_DEFAULT);
-    default_real(&task->data.deviation, 1);
-    for (uint32_t i = 0; i < task->data.column_count; i++)
-        default_real(&task->data.columns[i].deviation, 1);
+    task_data_defaults(task);
     default_u32(&rounds->gather_s, TASK_GATHER_DEFAULT_S);
     default_u32(&rounds->train_s, TASK_TRAIN_DEFAULT_S);
     default_u32(&rounds->keys_s, TASK_PHASE_DEFAULT_S);
@@ -236,6 +234,9 @@ struct data_form task_data_form(const struct task *task)
         .column_count = task->data.column_count,
         .labels = (const char *const *)task->data.labels,
         .label_count = task->data.label_count,
+        .targets = task->data.targets,
+        .target_count = task->data.target_count,
+        .text = task->data.text,
     };
 }
 
@@ -264,6 +265,7 @@ void task_train_options(struct train_options *options, const struct task *task)
         .clip_norm = private ? task->privacy.clip_norm : 0,
         .clip_per_layer = private && task->privacy.clipping == TASK_CLIPPING_PER_LAYER,
         .expected_batch = private ? training->batch : 0,
+        .augment = augment_any(&training->augment) ? &training->augment : NULL,
     };
 }
 

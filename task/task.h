@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "crypto/secagg.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "data/form.h"
 #include "data/source.h"
@@ -69,6 +70,9 @@ struct task_data {
     uint32_t column_count;
     char **labels; /* [label_count] names of the classes 0, 1, ..., or NULL; what tables say */
     uint32_t label_count;
+    struct data_column *targets; /* [target_count], numbers to predict: name, mean and deviation */
+    uint32_t target_count;       /* 0: classes */
+    struct data_text *text;      /* how text becomes tokens; NULL: bytes, or no text */
 };
 
 struct task_training {
@@ -85,6 +89,7 @@ struct task_training {
     enum task_span schedule_over;
     char **freeze; /* [freeze_count] patterns of layers that stay as they are: model_freeze */
     uint32_t freeze_count;
+    struct augment_options augment; /* zeroed: examples as they are */
 };
 
 /* Who adds the noise. */

@@ -31,31 +31,14 @@ enum cn_err task_refuse_hint(const struct task_check *check, const char *path, c
     return err;
 }
 
-static enum cn_err check_data(const struct task_check *check, const struct task_raw *raw)
+static enum cn_err check_names(const struct task_check *check, const struct task_raw *raw)
 {
-    const struct task_data *data = &check->task->data;
-    const struct model_spec *model = &check->task->model;
-
     if (!cn_text_is_name(raw->task, TASK_NAME_MAX))
         return task_refuse(check, "task", "'task' is a name of letters, digits, '-', '_' and '.'");
     if (raw->model.input_count == 2)
         return task_refuse_hint(check, "model.input", "'model.input' has 2 numbers",
                                 "[channels, height, width] for images, [columns] for tables");
-    if (data->label_count && data->label_count != data->classes)
-        return task_refuse(check, "data.labels",
-                           "'data.labels' names %u classes, 'data.classes' is %u",
-                           data->label_count, data->classes);
-    if (data->column_count &&
-        (model->channels != 1 || model->height != 1 || model->width != data->column_count))
-        return task_refuse(check, "data.columns",
-                           "'data.columns' names %u columns, 'model.input' is %u x %u x %u",
-                           data->column_count, model->channels, model->height, model->width);
-    for (uint32_t i = 1; i < data->label_count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (strcmp(data->labels[i], data->labels[j]) == 0)
-                return task_refuse(check, "data.labels", "labels %u and %u are the same", j + 1,
-                                   i + 1);
-    return CN_OK;
+    return task_check_data(check);
 }
 
 static enum cn_err check_training(const struct task_check *check)
@@ -150,7 +133,7 @@ enum cn_err task_check_settings(const struct task *task, const struct task_raw *
 {
     struct task_check check = {task, place, diag};
 
-    CN_TRY(check_data(&check, raw));
+    CN_TRY(check_names(&check, raw));
     CN_TRY(check_training(&check));
     CN_TRY(task_check_privacy(&check, raw));
     CN_TRY(check_rounds(&check));

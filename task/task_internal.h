@@ -65,6 +65,12 @@ void task_privacy_defaults(struct task *task);
 /* Checks the privacy keys among themselves and with training; raw is the file's. */
 enum cn_err task_check_privacy(const struct task_check *check, const struct task_raw *raw);
 
+/* Fills the data keys that were left out. */
+void task_data_defaults(struct task *task);
+
+/* Checks the data keys with the model, and training.augment with both. */
+enum cn_err task_check_data(const struct task_check *check);
+
 /* Checks what goes beyond types and ranges; task is filled from raw but for params, epsilon and
  * hash. place is the text's name. */
 enum cn_err task_check_settings(const struct task *task, const struct task_raw *raw,

@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "crypto/secagg.h"
 #include "privacy/noise.h"
+#include "task/task_fields.h"
 #include "task/task_internal.h"
 
 #define MUST CYAML_FLAG_DEFAULT
@@ -125,30 +126,6 @@ static const cyaml_schema_field_t model_fields[] = {
     CYAML_FIELD_END
 };
 
-static const cyaml_schema_field_t column_fields[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct data_column, name,
-                           1, DATA_NAME_MAX - 1),
-    CYAML_FIELD_FLOAT("mean", MAY, struct data_column, mean),
-    CYAML_FIELD_FLOAT("deviation", MAY, struct data_column, deviation),
-    CYAML_FIELD_END
-};
-static const cyaml_schema_value_t column_value = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct data_column, column_fields),
-};
-static const cyaml_schema_value_t label_value = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, DATA_NAME_MAX - 1),
-};
-static const cyaml_schema_field_t data_fields[] = {
-    CYAML_FIELD_UINT("classes", MUST, struct task_data, classes),
-    CYAML_FIELD_FLOAT("mean", MAY, struct task_data, mean),
-    CYAML_FIELD_FLOAT("deviation", MAY, struct task_data, deviation),
-    CYAML_FIELD_SEQUENCE_COUNT("columns", CYAML_FLAG_POINTER | MAY, struct task_data, columns,
-                               column_count, &column_value, 1, DATA_COLUMNS_MAX),
-    CYAML_FIELD_SEQUENCE_COUNT("labels", CYAML_FLAG_POINTER | MAY, struct task_data, labels,
-                               label_count, &label_value, 2, DATASET_CLASSES_MAX),
-    CYAML_FIELD_END
-};
-
 static const cyaml_schema_value_t pattern_value = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MODEL_LABEL_MAX - 1),
 };
@@ -180,6 +157,7 @@ static const cyaml_schema_field_t training_fields[] = {
     CYAML_FIELD_UINT("warm_up", MAY, struct task_training, optimiser.warm_up),
     CYAML_FIELD_UINT("schedule_every", MAY, struct task_training, optimiser.schedule_every),
     CYAML_FIELD_FLOAT("schedule_factor", MAY, struct task_training, optimiser.schedule_factor),
+    CYAML_FIELD_MAPPING("augment", MAY, struct task_training, augment, task_augment_fields),
     CYAML_FIELD_END
 };
 static const cyaml_schema_field_t privacy_fields[] = {
@@ -233,7 +211,7 @@ static const cyaml_schema_field_t strategy_fields[] = {
 static const cyaml_schema_field_t task_fields[] = {
     CYAML_FIELD_STRING_PTR("task", CYAML_FLAG_POINTER, struct task_raw, task, 1, TASK_NAME_MAX),
     CYAML_FIELD_MAPPING("model", MUST, struct task_raw, model, model_fields),
-    CYAML_FIELD_MAPPING("data", MUST, struct task_raw, data, data_fields),
+    CYAML_FIELD_MAPPING("data", MUST, struct task_raw, data, task_data_fields),
     CYAML_FIELD_MAPPING("training", MUST, struct task_raw, training, training_fields),
     CYAML_FIELD_MAPPING("privacy", MUST, struct task_raw, privacy, privacy_fields),
     CYAML_FIELD_MAPPING("secure_aggregation", MAY, struct task_raw, secure_aggregation,
@@ -267,6 +245,9 @@ const struct cn_config_range task_ranges[] = {
     {"data.deviation", 0, 1e9, true},
     {"data.columns[].mean", -1e12, 1e12, false},
     {"data.columns[].deviation", 0, 1e12, true},
+    {"data.columns[].fill", -1e12, 1e12, false},
+    {"data.targets[].mean", -1e12, 1e12, false},
+    {"data.targets[].deviation", 0, 1e12, true},
     {"training.learning_rate", 0, 1e6, true},
     {"training.momentum", 0, 0.9999, false},
     {"training.steps", 1, 1e6, false},
