@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/model_export.h"
 #include "cli/model_file.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -280,5 +281,15 @@ const struct cn_verb model_verbs[] = {
      .options = evaluate_options,
      .option_count = CN_COUNT(evaluate_options),
      .run = model_evaluate},
+    {.name = "model export",
+     .arguments = "MODEL OUT",
+     .summary = "write a model for other runtimes: ONNX",
+     .details = "The graph's input is 'input' [batch, ...] as data files give it, standardised as "
+                "the task says (tokens as 64-bit integers); its output is 'logits'.",
+     .example = "cairn model export --onnx model.safetensors model.onnx --task "
+                "configs/models/lenet.yaml",
+     .options = model_export_options,
+     .option_count = MODEL_EXPORT_OPTIONS,
+     .run = model_export},
 };
 const size_t model_verb_count = CN_COUNT(model_verbs);
