@@ -41,6 +41,23 @@ Test(config, a_data_source_survives_the_round_trip_with_odd_characters)
     cr_assert_str_eq(config.data.label, "out: come");
 }
 
+Test(config, keys_of_samples_and_demanded_policies_survive_the_round_trip)
+{
+    struct client_config config;
+
+    MUST(client_config_load(&config, f.dir, NULL));
+    MUST(data_source_parse(&config.data, "tsv:/data/w.tsv,label=y,sample=9,seed=4", NULL));
+    strcpy(config.data.require_policy, "/etc/clinic.yaml");
+    MUST(client_config_save(&config, f.dir, NULL));
+    MUST(client_config_load(&config, f.dir, NULL));
+    cr_assert_str_eq(config.data.require_policy, "/etc/clinic.yaml");
+    cr_assert(config.data.sample == 9 && config.data.seed == 4);
+    MUST(data_source_parse(&config.data, "images:/data/scans", NULL));
+    strcpy(config.data.require_policy, "p.yaml");
+    MUST(client_config_save(&config, f.dir, NULL));
+    cr_assert_eq(client_config_load(&config, f.dir, NULL), CN_E_CONFIG);
+}
+
 Test(config, limits_survive_the_round_trip_bit_for_bit)
 {
     struct client_limits in = {false, 7.1, 0.3, 30, 2.2, 1.0 / 3.0, 1e-7, 12, 0.2, true, 90}, out;
