@@ -45,14 +45,14 @@ void chart_style(FILE *out)
 {
     fputs(".cn{font:13px system-ui,sans-serif;--ink:#1b2430;--soft:#5c6773;--grid:#dfe4ea;"
           "--back:#fff;--c0:#1f6feb;--c1:#d1242f;--c2:#1a7f37;--c3:#8250df;--c4:#bc4c00;"
-          "--c5:#0a7ea4;max-width:100%;height:auto}"
+          "--c5:#0a7ea4;--limit:#9a6700;max-width:100%;height:auto}"
           "@media(prefers-color-scheme:dark){.cn{--ink:#e6edf3;--soft:#9aa5b1;--grid:#2d3540;"
           "--back:#12171e;--c0:#6cb1ff;--c1:#ff7b72;--c2:#56d364;--c3:#d2a8ff;--c4:#ffa657;"
-          "--c5:#76e3ea}}"
+          "--c5:#76e3ea;--limit:#e3b341}}"
           ".cn .back{fill:var(--back)}.cn text{fill:var(--ink)}.cn .soft{fill:var(--soft)}"
           ".cn .title{font-weight:600;font-size:15px}.cn .grid{stroke:var(--grid)}"
           ".cn .axis{stroke:var(--soft)}.cn .line{fill:none;stroke-width:2;stroke-linejoin:round}"
-          ".cn .limit{stroke:var(--c1);stroke-dasharray:6 4}",
+          ".cn .limit{stroke:var(--limit);stroke-dasharray:6 4}.cn .limited{fill:var(--limit)}",
           out);
     for (unsigned i = 0; i < CHART_SERIES_MAX; i++)
         fprintf(out, ".cn .s%u{stroke:var(--c%u)}.cn .f%u{fill:var(--c%u)}", i, i, i, i);
@@ -109,7 +109,7 @@ static void draw_y_axis(FILE *out, const struct chart_axis *axis, const char *la
         text_at(out, "class=\"soft\" text-anchor=\"end\"", LEFT - 8, y + 4, number);
     }
     fprintf(out,
-            "<text class=\"soft\" text-anchor=\"middle\" transform=\"translate(18 %.1f) "
+            "<text class=\"soft\" text-anchor=\"middle\" transform=\"translate(14 %.1f) "
             "rotate(-90)\">",
             TOP + PLOT_H / 2);
     chart_escape(out, label);
@@ -188,7 +188,7 @@ void chart_svg(FILE *out, const struct chart *chart, bool alone)
 
         fprintf(out, "<line class=\"limit\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n",
                 LEFT, LEFT + PLOT_W, at, at);
-        text_at(out, "class=\"f1\"", LEFT + 6, at - 5, chart->limit_label);
+        text_at(out, "class=\"limited\"", LEFT + 6, at - 5, chart->limit_label);
     }
     for (size_t n = 0; n < chart->count; n++)
         draw_series(out, chart, n, &x, &y);
@@ -199,6 +199,7 @@ void chart_svg(FILE *out, const struct chart *chart, bool alone)
 void chart_bars_svg(FILE *out, const struct chart_bars *bars, bool alone)
 {
     double high = 0, width = PLOT_W / (double)(bars->count ? bars->count : 1);
+    double bar = fmin(width * 0.7, 60);
     size_t every = 1 + bars->count / 13; /* names that fit beside each other */
     struct chart_axis y;
 
@@ -212,17 +213,16 @@ void chart_bars_svg(FILE *out, const struct chart_bars *bars, bool alone)
     draw_x_axis(out, &(struct chart_axis){.high = 1}, "");
     for (size_t i = 0; i < bars->count; i++) {
         double value = isfinite(bars->values[i]) ? bars->values[i] : high;
-        double top = py(&y, value), x = LEFT + width * (double)i;
+        double top = py(&y, value), middle = LEFT + width * ((double)i + 0.5);
 
         fprintf(out,
                 "<rect class=\"f0\" rx=\"2\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">"
                 "<title>",
-                x + width * 0.15, top, fmin(width * 0.7, 60), TOP + PLOT_H - top);
+                middle - bar / 2, top, bar, TOP + PLOT_H - top);
         chart_escape(out, bars->names[i]);
         fprintf(out, ": %g</title></rect>\n", bars->values[i]);
         if (i % every == 0)
-            text_at(out, "class=\"soft\" text-anchor=\"middle\"",
-                    x + width * 0.15 + fmin(width * 0.7, 60) / 2, TOP + PLOT_H + 18,
+            text_at(out, "class=\"soft\" text-anchor=\"middle\"", middle, TOP + PLOT_H + 18,
                     bars->names[i]);
     }
     fputs("</svg>\n", out);

@@ -90,7 +90,8 @@ enum cn_err ledger_total_add(void *ctx, const struct ledger_entry *entry)
     struct ledger_total *total = ctx;
     struct ledger_total_task *task;
 
-    if (!entry->has_event || entry->time_s < total->since_s)
+    if (!entry->has_event || entry->time_s < total->since_s ||
+        strcmp(entry->kind, "participation") == 0)
         return CN_OK;
     if (strcmp(entry->kind, RECEIPT_PARTICIPATION_KIND) == 0)
         return CN_OK; /* what one device was charged for a round that its own line counts */

@@ -33,7 +33,8 @@ struct ledger_total {
 /* Starts a total of entries at since_s or later (0: all). Clear it with ledger_total_clear. */
 void ledger_total_init(struct ledger_total *total, int64_t since_s);
 
-/* Adds one entry; those without an event change nothing. A ledger_visit; ctx is the struct
+/* Adds one entry; those without an event change nothing, and neither do participations, which say
+ * again of single devices what their round says of all. A ledger_visit; ctx is the struct
  * ledger_total. CN_E_TOO_LARGE past LEDGER_TOTAL_TASKS_MAX tasks, CN_E_NOMEM, CN_E_CONFIG for the
  * event. */
 enum cn_err ledger_total_add(void *ctx, const struct ledger_entry *entry);

@@ -446,3 +446,84 @@ Test(audit, shows_where_copies_part)
         0);
     SAYS(world_out, "B - A");
 }
+
+/* ---- the report ---- */
+
+Test(audit, reports_by_month_and_by_device)
+{
+    json_t *answer, *ledger, *months, *devices, *device;
+    struct ledger *aggregator;
+    struct receipt receipt;
+    struct ledger_entry entry;
+
+    evidence();
+    aggregator = opened("aggregator", "aggregator", 1);
+    receipt = receipt_for(aggregator, 2);
+    receipt_participation_entry(&entry, &receipt, receipt.signature, receipt.aggregator,
+                                1800000000);
+    entry.has_event = true;
+    entry.event = paid;
+    entry.delta = 1e-5;
+    cr_assert_eq(ledger_append(aggregator, &entry), CN_OK);
+    entry = (struct ledger_entry){.kind = "round_published",
+                                  .time_s = 1800000000, /* 2027-01-15 */
+                                  .task = "fashion",
+                                  .task_id = {7},
+                                  .round = 3,
+                                  .has_event = true,
+                                  .event = paid,
+                                  .delta = 1e-5};
+    cr_assert_eq(ledger_append(aggregator, &entry), CN_OK);
+    ledger_close(aggregator);
+    cr_assert_eq(world_runf("audit report %s/aggregator.jsonl --json", scratch_folder), 0);
+    answer = world_json();
+    ledger = json_array_get(json_object_get(answer, "ledgers"), 0);
+    months = json_object_get(ledger, "months");
+    devices = json_object_get(ledger, "devices");
+    cr_assert_eq(json_array_size(months), 2);
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(months, 1), "month")),
+                     "2027-01");
+    cr_assert_eq(json_integer_value(json_object_get(json_array_get(months, 0), "spendings")), 2);
+    cr_assert_eq(json_array_size(devices), 1, "the others say no event");
+    device = json_array_get(devices, 0);
+    cr_assert_eq(json_integer_value(json_object_get(device, "spendings")), 1);
+    cr_assert_eq(json_integer_value(json_object_get(json_object_get(ledger, "total"), "spendings")),
+                 3, "participations are not counted twice");
+    json_decref(answer);
+    cr_assert_eq(world_runf("audit report %s/aggregator.jsonl", scratch_folder), 0);
+    SAYS(world_out, "as it countersigned");
+    SAYS(world_out, "2027-01");
+}
+
+Test(audit, writes_a_page_that_needs_nothing_else)
+{
+    static const char *const foreign[] = {"http://", "https://", "<script",
+                                          "<link",   "<img",     "@import"};
+    struct ledger *device;
+    unsigned char *page;
+    size_t len;
+
+    evidence();
+    device = opened("a<b>c", "device", 3);
+    add(device, "spent", 1, &paid);
+    ledger_close(device);
+    cr_assert_eq(world_runf("audit report %s/silo.jsonl %s/a<b>c.jsonl --html %s/report.html",
+                            scratch_folder, scratch_folder, scratch_folder),
+                 0);
+    SAYS(world_out, "Written to");
+    page = scratch_read(scratch_path("report.html"), &len);
+    for (size_t i = 0; i < CN_COUNT(foreign); i++) {
+        unsigned char *at = memmem(page, len, foreign[i], strlen(foreign[i]));
+
+        while (at && memcmp(at, "http://www.w3.org/2000/svg", 26) == 0)
+            at = memmem(at + 26, len - (size_t)(at + 26 - page), foreign[i], strlen(foreign[i]));
+        cr_assert_null(at, "%s", foreign[i]);
+    }
+    cr_assert_null(memmem(page, len, "a<b>c", 5), "names are escaped");
+    cr_assert(memmem(page, len, "a&lt;b&gt;c", 11));
+    cr_assert(memmem(page, len, "<svg", 4));
+    cr_assert(memmem(page, len, "Epsilon of each month", 21));
+    cr_assert_eq(world_runf("audit report %s/silo.jsonl --html %s/no/report.html", scratch_folder,
+                            scratch_folder),
+                 3);
+}
