@@ -76,6 +76,90 @@ Test(secagg, refuses_rings_out_of_range)
     }
 }
 
+Test(secagg, plans_fewer_neighbours_against_a_server_that_follows)
+{
+    struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2};
+    struct secagg_plan plan;
+
+    config.ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                       .corrupt_permille = 50,
+                                       .dropout_permille = 50,
+                                       .security_bits = 40,
+                                       .correctness_bits = 20,
+                                       .adversary = SECAGG_CURIOUS};
+    ok(secagg_plan_make(&plan, &config, 1000, NULL));
+    cr_assert_eq(plan.degree, 30);
+    cr_assert_eq(plan.threshold, 17);
+    cr_assert_eq(plan.window_min, 0);
+    config.ring.adversary = SECAGG_MALICIOUS;
+    ok(secagg_plan_make(&plan, &config, 1000, NULL));
+    cr_assert_gt(plan.degree, 60);
+    cr_assert_gt(2 * plan.window_min, plan.degree / 2);
+    cr_assert_gt(plan.threshold, plan.degree / 2 + 1);
+    config.ring.adversary = 2;
+    fails(secagg_plan_make(&plan, &config, 1000, NULL), CN_E_CONFIG);
+}
+
+Test(secagg, plans_the_complete_graph_where_no_ring_does_and_refuses_large_cohorts)
+{
+    struct secagg_config config = {.dim = 1, .bits = 8, .cohort_min = 2};
+    struct cn_diag diag = {0};
+    struct secagg_plan plan;
+
+    fails(secagg_plan_make(&plan, &config, 1025, &diag), CN_E_THRESHOLD);
+    cr_assert(strstr(diag.text, "need a ring"), "%s", diag.text);
+    config.ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                       .corrupt_permille = 200,
+                                       .dropout_permille = 320,
+                                       .security_bits = SECAGG_RING_SECURITY_BITS,
+                                       .correctness_bits = SECAGG_RING_CORRECTNESS_BITS};
+    ok(secagg_plan_make(&plan, &config, 1024, NULL));
+    cr_assert_eq(plan.degree, 1023);
+    cr_assert_eq(plan.threshold, secagg_threshold(1024));
+    diag = (struct cn_diag){0};
+    fails(secagg_plan_make(&plan, &config, 4000, &diag), CN_E_THRESHOLD);
+    cr_assert(strstr(diag.text, "cohorts of up to 1024"), "%s", diag.text);
+    /* What the diagnosis says would do does, and one more does not. */
+    const char *leaving = strstr(diag.text, "corrupt; at most ");
+    cr_assert(leaving, "%s", diag.text);
+    config.ring.dropout_permille = (uint16_t)strtoul(leaving + 17, NULL, 10);
+    ok(secagg_plan_make(&plan, &config, 4000, NULL));
+    config.ring.dropout_permille++;
+    fails(secagg_plan_make(&plan, &config, 4000, NULL), CN_E_THRESHOLD);
+    fails(secagg_plan_make(&plan, &config, SECAGG_DEVICES_MAX + 1, NULL), CN_E_CONFIG);
+    fails(secagg_plan_make(&plan, &config, 1, NULL), CN_E_CONFIG);
+}
+
+Test(secagg, binds_the_keystream_into_session_and_seeds)
+{
+    struct world *world = world_new(3, 5, 8);
+    struct secagg_config config = world->config;
+    uint8_t session[2][SECAGG_SESSION_BYTES], seed[2][MASK_SEED_BYTES], self[2][MASK_SEED_BYTES];
+    uint8_t secret[AGREE_SECRET_BYTES], peer[AGREE_PUBLIC_BYTES], other[AGREE_SECRET_BYTES];
+    struct secagg_member members[3];
+
+    for (uint32_t k = 0; k < 3; k++)
+        members[k] = world_member(world, k);
+    ok(agree_pair(peer, other, &world->random));
+    agree_scalar(secret, &world->random);
+    for (uint8_t prg = 0; prg < SECAGG_PRG_COUNT; prg++) {
+        struct secagg_seed what = {session[0], prg}; /* even in one session */
+
+        config.prg = prg;
+        secagg_session_id(session[prg], &config, members, 3, 3);
+        ok(secagg_mask_seed(seed[prg], &what, 0, 1, secret, peer));
+        secagg_self_seed(self[prg], &what, 0, secret);
+    }
+    cr_assert_arr_neq(session[0], session[1], sizeof session[0]);
+    cr_assert_arr_neq(seed[0], seed[1], sizeof seed[0]);
+    cr_assert_arr_neq(self[0], self[1], sizeof self[0]);
+    config.prg = SECAGG_PRG_COUNT;
+    fails(secagg_config_check(&config), CN_E_CONFIG);
+    cr_assert_not(secagg_prg_is_safe(SECAGG_PRG_COUNT));
+    cr_assert(secagg_prg_is_safe(secagg_prg_best()) && secagg_prg_is_safe(SECAGG_PRG_CHACHA20));
+    world_free(world);
+}
+
 /* -- The vectors ------------------------------------------------------------------------------ */
 
 enum { N = 3, DIM = 40, BITS = 20 };
