@@ -83,7 +83,7 @@ static enum cn_err take_pairs(struct reading *reading, size_t at, float *x)
     reading->largest = 0;
     for (word = next_word(reading, &at); word.len; word = next_word(reading, &at)) {
         uint32_t index;
-        double value;
+        double value = 0.0;
 
         CN_TRY(take_pair(reading, &word, &index, &value));
         value = (value - reading->mean) / reading->deviation;
