@@ -401,7 +401,7 @@ static enum cn_err infer_written(struct model *model, const struct model_spec *s
                             .written = spec->layers[at].kind,
                             .input = model->layer_count,
                             .other = LAYER_NONE};
-    uint32_t place;
+    uint32_t place = 0;
     bool whole = false;
 
     written.ops = layer_ops_of(written.written);

@@ -237,21 +237,19 @@ static double example_gram(const struct layer *layer, struct model *model, uint3
     const struct steps before = {r->h + (size_t)b * h, (size_t)n * h, steps, h};
     const bool both = r->inner == r->acts;
     float *of_gates = model->scratch, *of_rows = of_gates + all, *rest = of_rows + all;
-    double square = 0.0;
+    const uint64_t width = (uint64_t)r->gates * h;
+    double square;
 
     steps_gram(model->kernels, of_gates, &acts, false, rest);
     steps_gram(model->kernels, of_rows, &x, false, rest);
-    if (both)
+    if (both) {
         steps_gram(model->kernels, of_rows, &before, true, rest);
-    for (size_t i = 0; i < all; i++)
-        square += (double)of_gates[i] * ((both ? 2.0 : 1.0) + (double)of_rows[i]);
-    if (!both) {
-        steps_gram(model->kernels, of_gates, &inner, false, rest);
-        steps_gram(model->kernels, of_rows, &before, false, rest);
-        for (size_t i = 0; i < all; i++)
-            square += (double)of_gates[i] * (1.0 + (double)of_rows[i]);
+        return steps_gram_square(of_gates, of_rows, 2.0, steps, width + in + h);
     }
-    return square > 0.0 || isnan(square) ? square : 0.0;
+    square = steps_gram_square(of_gates, of_rows, 1.0, steps, width + in);
+    steps_gram(model->kernels, of_gates, &inner, false, rest);
+    steps_gram(model->kernels, of_rows, &before, false, rest);
+    return square + steps_gram_square(of_gates, of_rows, 1.0, steps, width + h);
 }
 
 static double example_made(const struct layer *layer, struct model *model, uint32_t b, uint32_t n)

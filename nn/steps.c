@@ -2,6 +2,7 @@
 /* Panels, blocks of rows, and two ways to the norm of a gradient. */
 #include "nn/steps.h"
 
+#include <math.h>
 #include <string.h>
 
 #define ROWS 192u  /* of a block that stays in the cache while all panels pass */
@@ -107,18 +108,33 @@ void steps_gram(const struct kernels *kernels, float *gram, const struct steps *
     kernels->gemm_nn(gram, s->rows, scratch, &g);
 }
 
+/* A sum of w products in floats is off by about sqrt(w) roundings of the rows' lengths. */
+double steps_gram_square(const float *of_dy, const float *of_x, double plus, uint32_t count,
+                         uint64_t widths)
+{
+    double square = 0.0, reach = 0.0;
+
+    for (size_t i = 0; i < (size_t)count * count; i++)
+        square += (double)of_dy[i] * (plus + (double)of_x[i]);
+    for (size_t t = 0; t < count; t++) {
+        size_t own = t * count + t;
+
+        reach += sqrt((double)of_dy[own] * (plus + (double)of_x[own]));
+    }
+    if (isnan(square))
+        return square;
+    return fmax(square, 0.0) + 0x1p-24 * (4.0 + 1.5 * sqrt((double)widths)) * reach * reach;
+}
+
 static double square_by_gram(const struct kernels *kernels, const struct steps *dy,
                              const struct steps *x, float *scratch)
 {
     const size_t all = (size_t)dy->count * dy->count;
     float *of_dy = scratch, *of_x = scratch + all;
-    double square = 0.0;
 
     steps_gram(kernels, of_dy, dy, false, of_x + all);
     steps_gram(kernels, of_x, x, false, of_x + all);
-    for (size_t i = 0; i < all; i++)
-        square += (double)of_dy[i] * (1.0 + (double)of_x[i]);
-    return square > 0.0 || square != square ? square : 0.0;
+    return steps_gram_square(of_dy, of_x, 1.0, dy->count, (uint64_t)dy->width + x->width);
 }
 
 static double square_by_gradient(const struct kernels *kernels, const struct steps *dy,

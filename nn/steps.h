@@ -42,6 +42,14 @@ struct steps {
 void steps_gram(const struct kernels *kernels, float *gram, const struct steps *s, bool add,
                 float *scratch);
 
+/* The square of a norm from two matrices of inner products [count, count]: the sum of of_dy (plus +
+ * of_x), and what rounding may have taken from it on top, by the lengths of the rows: gradients of
+ * steps that cancel each other must not look smaller than they are.
+ *
+ *   widths  of the rows of both together */
+double steps_gram_square(const float *of_dy, const float *of_x, double plus, uint32_t count,
+                         uint64_t widths);
+
 /* The square of the norm of dy^T (x, 1): of the gradient of weights and bias of one example, by
  * what costs less: inner products of the rows, or the gradient itself.
  *
