@@ -40,7 +40,6 @@ struct limits_yaml {
 };
 
 /* clang-format off */
-static const cyaml_strval_t format_words[] = {{"idx", 0}, {"csv", 1}};
 static const cyaml_strval_t privacy_words[] = {
     {"required", PRIVACY_REQUIRED}, {"optional", PRIVACY_OPTIONAL}};
 
@@ -58,6 +57,11 @@ static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_STRING("labels", CYAML_FLAG_OPTIONAL, struct data_source, labels, 1),
     CYAML_FIELD_STRING("path", CYAML_FLAG_OPTIONAL, struct data_source, path, 1),
     CYAML_FIELD_STRING("label", CYAML_FLAG_OPTIONAL, struct data_source, label, 1),
+    CYAML_FIELD_UINT("length", CYAML_FLAG_OPTIONAL, struct data_source, length),
+    CYAML_FIELD_UINT("sample", CYAML_FLAG_OPTIONAL, struct data_source, sample),
+    CYAML_FIELD_UINT("seed", CYAML_FLAG_OPTIONAL, struct data_source, seed),
+    CYAML_FIELD_STRING("require_policy", CYAML_FLAG_OPTIONAL, struct data_source, require_policy,
+                       1),
     CYAML_FIELD_END
 };
 
@@ -132,22 +136,12 @@ static enum cn_err data_of(struct client_config *config, const struct config_yam
 {
     const struct data_source *data = yaml->data;
     const char *t = (const char *)text->data;
+    struct cn_diag fault = {0};
 
     if (!data)
         return CN_OK;
-    if (strcmp(data->format, "idx") == 0) {
-        if (!data->images[0] || !data->labels[0])
-            return cn_config_refuse(diag, t, text->len, path, "data.format",
-                                    "format idx needs the keys images and labels");
-    } else if (strcmp(data->format, "csv") == 0) {
-        if (!data->path[0] || !data->label[0])
-            return cn_config_refuse(diag, t, text->len, path, "data.format",
-                                    "format csv needs the keys path and label");
-    } else {
-        return cn_config_refuse(diag, t, text->len, path, "data.format",
-                                "unknown format '%s'; expected %s or %s", data->format,
-                                format_words[0].str, format_words[1].str);
-    }
+    if (data_source_check(data, &fault) != CN_OK)
+        return cn_config_refuse(diag, t, text->len, path, "data.format", "%s", fault.text);
     config->data = *data;
     return data_source_rebase(&config->data, dir);
 }
@@ -250,12 +244,22 @@ static void put_key(struct cn_buf *out, const char *key, const char *value)
     cn_put_text(out, "\n");
 }
 
+static void put_number(struct cn_buf *out, const char *key, uint32_t value)
+{
+    if (value)
+        cn_put_text(out, "  %s: %u\n", key, value);
+}
+
 static void put_data(struct cn_buf *out, const struct data_source *data)
 {
     if (!data->format[0]) {
-        cn_put_text(out, "# Where your data lies; it never leaves this device. One of:\n"
-                         "# data: {format: idx, images: images.gz, labels: labels.gz}\n"
-                         "# data: {format: csv, path: patients.csv, label: outcome}\n");
+        cn_put_text(out,
+                    "# Where your data lies; it never leaves this device. One of:\n"
+                    "# data: {format: idx, images: images.gz, labels: labels.gz}\n"
+                    "# data: {format: csv, path: patients.csv, label: outcome}\n"
+                    "# data: {format: images, path: scans}\n"
+                    "# Also tsv, libsvm and text. With require_policy: FILE only a table that\n"
+                    "# `cairn data deidentify` made by that policy is trained on.\n");
         return;
     }
     cn_put_text(out, "# Where your data lies; it never leaves this device.\ndata:\n");
@@ -265,8 +269,14 @@ static void put_data(struct cn_buf *out, const struct data_source *data)
         put_key(out, "labels", data->labels);
     } else {
         put_key(out, "path", data->path);
-        put_key(out, "label", data->label);
+        if (data->label[0])
+            put_key(out, "label", data->label);
     }
+    put_number(out, "length", data->length);
+    put_number(out, "sample", data->sample);
+    put_number(out, "seed", data->seed);
+    if (data->require_policy[0])
+        put_key(out, "require_policy", data->require_policy);
 }
 
 static enum cn_err save(const char *dir, const char *name, struct cn_buf *text,

@@ -12,6 +12,7 @@
 #include "data/image_folder.h"
 #include "data/intake.h"
 #include "data/libsvm.h"
+#include "data/manifest.h"
 #include "data/text.h"
 
 #define NUMBER_DIGITS_MAX 9
@@ -251,6 +252,8 @@ enum cn_err data_source_check(const struct data_source *source, struct cn_diag *
         return refuse_key(source, "has no key length", diag);
     if ((source->sample || source->seed) && !format->sample)
         return refuse_key(source, "has no keys sample and seed", diag);
+    if (source->require_policy[0] && format->load != load_table)
+        return refuse_key(source, "has no key require_policy, which is for csv and tsv", diag);
     if (source->seed && !source->sample)
         return refuse_key(source, "has a seed but no sample", diag);
     return CN_OK;
@@ -274,6 +277,7 @@ enum cn_err data_source_rebase(struct data_source *source, const char *folder)
     CN_TRY(rebase_path(moved.images, folder));
     CN_TRY(rebase_path(moved.labels, folder));
     CN_TRY(rebase_path(moved.path, folder));
+    CN_TRY(rebase_path(moved.require_policy, folder));
     *source = moved;
     return CN_OK;
 }
@@ -308,9 +312,12 @@ enum cn_err data_source_load(struct dataset *set, const struct data_source *sour
 {
     const struct format *format = find_format(source->format);
 
-    if (format)
-        return format->load(set, source, form, diag);
     *set = (struct dataset){0};
-    cn_diag_set(diag, NULL, 0, 0, "the data source is not set");
-    return CN_E_CONFIG;
+    if (!format) {
+        cn_diag_set(diag, NULL, 0, 0, "the data source is not set");
+        return CN_E_CONFIG;
+    }
+    if (source->require_policy[0])
+        CN_TRY(manifest_check(data_source_place(source), source->require_policy, diag));
+    return format->load(set, source, form, diag);
 }

@@ -24,15 +24,18 @@
  * All but idx take ",sample=N" and ",seed=N" behind: N examples drawn uniformly in one pass over a
  * file that may be larger than memory. */
 struct data_source {
-    char format[8];            /* a word from above; "": not set */
-    char images[CN_PATH_MAX];  /* idx */
-    char labels[CN_PATH_MAX];  /* idx */
-    char path[CN_PATH_MAX];    /* all others: file or folder */
-    char label[DATA_NAME_MAX]; /* csv, tsv: the label's column, by name, or by number from 1;
-                                  text: "1": lines have labels */
-    uint32_t length;           /* text: tokens of a sequence; 0: the task's */
-    uint32_t sample;           /* at most this many examples; 0: all */
-    uint32_t seed;             /* of the sample */
+    char format[8];                   /* a word from above; "": not set */
+    char images[CN_PATH_MAX];         /* idx */
+    char labels[CN_PATH_MAX];         /* idx */
+    char path[CN_PATH_MAX];           /* all others: file or folder */
+    char label[DATA_NAME_MAX];        /* csv, tsv: the label's column, by name, or by number from 1;
+                                         text: "1": lines have labels */
+    uint32_t length;                  /* text: tokens of a sequence; 0: the task's */
+    uint32_t sample;                  /* at most this many examples; 0: all */
+    uint32_t seed;                    /* of the sample */
+    char require_policy[CN_PATH_MAX]; /* csv, tsv: a policy's file that `cairn data deidentify` must
+                                         have made the table by, or it is not loaded; from files of
+                                         configuration only, no part of the text */
 };
 
 /* Reads a text as above. Does not look at the files. CN_E_CONFIG with what was expected. */
@@ -52,8 +55,9 @@ const char *data_source_text(const struct data_source *source, char out[DATA_SOU
 const char *data_source_place(const struct data_source *source);
 
 /* Loads the data set, standardised. Returns ownership, to dataset_free. form may be NULL (no
- * expectations). Errors as of the formats' readers; the data set is then empty. Memory: the data
- * set, one record (or image) and 64 KiB. */
+ * expectations). CN_E_DENIED when require_policy is set and the table's manifest does not say that
+ * this policy made it; other errors as of the formats' readers; the data set is then empty. Memory:
+ * the data set, one record (or image) and 64 KiB. */
 enum cn_err data_source_load(struct dataset *set, const struct data_source *source,
                              const struct data_form *form, struct cn_diag *diag);
 

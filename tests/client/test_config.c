@@ -103,8 +103,11 @@ Test(config, faults_are_told_with_their_line)
 {
     expect_fault(CLIENT_CONFIG_FILE, SERVER "dta: {format: idx}\n", "did you mean 'data'", 7);
     expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: idx}\n", "needs the keys", 7);
-    expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: csv, path: x}\n", "needs the keys", 7);
-    expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: xml}\n", "expected idx or csv", 7);
+    expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: csv, label: x}\n", "needs the key path",
+                 7);
+    expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: csv, path: x, length: 3}\n",
+                 "has no key length", 7);
+    expect_fault(CLIENT_CONFIG_FILE, SERVER "data: {format: xml}\n", "expected idx, csv", 7);
 }
 
 Test(config, limits_out_of_range_are_refused)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/source.h"
+
+#include "data/manifest.h"
+#include "data/policy.h"
 #include "scratch.h"
 
 TestSuite(source, .init = scratch_make, .fini = scratch_remove);
@@ -145,4 +148,29 @@ Test(source, refuses_sources_from_files_that_lack_or_mix_keys)
     cr_assert(strstr(diag.text, "libsvm, images or text"));
     source = (struct data_source){.format = "csv", .path = "a", .label = "y", .sample = 3};
     cr_assert_eq(data_source_check(&source, NULL), CN_OK);
+}
+
+Test(source, loads_only_what_the_demanded_policy_made)
+{
+    struct data_source source = {.format = "csv", .label = "y"};
+    struct cn_diag diag = {0};
+    struct manifest note = {.rows_in = 2, .rows_out = 2};
+    struct dataset set;
+    struct policy *policy;
+
+    strcpy(source.path, scratch_text("t.csv", "x,y\n1,0\n2,1\n"));
+    strcpy(source.require_policy,
+           scratch_text("p.yaml", "policy: p\ncolumns:\n  - {name: x, action: keep}\n"
+                                  "  - {name: y, action: keep}\n"));
+    cr_assert_eq(data_source_load(&set, &source, NULL, &diag), CN_E_DENIED);
+    cr_assert(!set.x && strstr(diag.hint, "cairn data deidentify"));
+    cr_assert_eq(policy_load(&policy, source.require_policy, NULL), CN_OK);
+    memcpy(note.policy, policy->hash, sizeof note.policy);
+    policy_free(policy);
+    cr_assert_eq(manifest_hash_file(note.output, source.path, NULL), CN_OK);
+    cr_assert_eq(manifest_save(&note, source.path, NULL), CN_OK);
+    cr_assert_eq(data_source_load(&set, &source, NULL, NULL), CN_OK);
+    dataset_free(&set);
+    scratch_text("t.csv", "x,y\n1,0\n3,1\n");
+    cr_assert_eq(data_source_load(&set, &source, NULL, NULL), CN_E_DENIED);
 }
