@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "crypto/certificate.h"
+#include "crypto/certificate_cache.h"
 
 #define NOW 1900000000
 #define EXPIRES 2000000000
@@ -303,4 +304,55 @@ Test(certificate, roster_takes_a_device_once_and_an_invitation_as_often_as_it_sa
     chain(&members[3].certificate, 8, 5, 2);
     cr_assert(certificate_roster_check(&members[0].certificate, sizeof members[0], 4) ==
               CN_E_REPLAY);
+}
+
+/* A certificate under an invitation that was verified needs that very invitation. */
+Test(certificate, checks_the_rest_under_a_verified_invitation)
+{
+    struct certificate certificate, other;
+    struct invitation verified;
+
+    chain(&certificate, 2, 3, 2);
+    chain(&other, 4, 5, 2);
+    cr_assert(certificate_check_under(&certificate, &certificate.invitation) == CN_OK);
+    cr_assert(certificate_check_under(&certificate, &other.invitation) == CN_E_AUTH);
+    verified = certificate.invitation;
+    certificate.invitation.id[0] ^= 1;
+    cr_assert(certificate_check_under(&certificate, &verified) == CN_E_AUTH);
+    certificate.invitation = verified;
+    certificate.invitation.uses++;
+    cr_assert(certificate_check_under(&certificate, &verified) == CN_E_AUTH);
+    certificate.invitation = verified;
+    certificate.signature[5] ^= 1;
+    cr_assert(certificate_check_under(&certificate, &verified) == CN_E_AUTH);
+}
+
+/* What changes any field, or the registrar, is another certificate to the cache. */
+Test(certificate, remembers_what_was_verified_and_that_alone)
+{
+    struct certificate certificate, changed[5];
+    struct certificate_cache *cache;
+    uint8_t registrar[SIGN_PUBLIC_BYTES];
+
+    cr_assert(certificate_cache_new(&cache) == CN_OK);
+    chain(&certificate, 2, 3, 2);
+    memcpy(registrar, certificate.invitation.registrar, sizeof registrar);
+    for (int i = 0; i < 3; i++)
+        cr_assert(certificate_cache_check(cache, &certificate, registrar) == CN_OK);
+    for (size_t i = 0; i < 5; i++)
+        changed[i] = certificate;
+    changed[0].signature[0] ^= 1;
+    changed[1].invitation.id[0] ^= 1;
+    changed[2].invitation.signature[0] ^= 1;
+    changed[3].device[0] ^= 1;
+    changed[4].name[0]++;
+    for (size_t i = 0; i < 5; i++)
+        for (int again = 0; again < 2; again++)
+            cr_assert(certificate_cache_check(cache, &changed[i], registrar) == CN_E_AUTH, "%zu",
+                      i);
+    registrar[0] ^= 1;
+    cr_assert(certificate_cache_check(cache, &certificate, registrar) == CN_E_AUTH);
+    cr_assert(certificate_cache_check(NULL, &certificate, registrar) == CN_E_AUTH);
+    certificate_cache_free(cache);
+    certificate_cache_free(NULL);
 }

@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "crypto/mask.h"
+#include "crypto/pack.h"
 
 #define ok(expr) cr_assert_eq((expr), CN_OK, "%s", #expr)
 
@@ -244,4 +245,49 @@ Test(mask, expands_what_it_applies)
     ok(mask_expand(stream, 0, MASK_CHACHA20, mask.seed));
     cr_assert_eq(mask_expand(stream, 1, (enum mask_algorithm)9, mask.seed), CN_E_CONFIG);
     cr_assert_eq(mask_expand(stream, MASK_EXPAND_MAX + 1, MASK_CHACHA20, mask.seed), CN_E_CONFIG);
+}
+
+/* A tile is 16,384 coordinates: whole tiles, parts of tiles, and several threads' ranges give what
+ * one pass gives, packed or not, with narrow and with wide words. */
+Test(mask, gives_the_same_in_ranges_and_packed)
+{
+    enum { COUNT = 40000 };
+    static uint32_t whole[COUNT], parts[COUNT], plain[COUNT];
+    static uint8_t packed[4 * COUNT], expected[4 * COUNT];
+    const uint8_t widths[] = {8, 11, 16, 17, 24, 32};
+    struct mask masks[3];
+
+    for (size_t k = 0; k < CN_COUNT(masks); k++) {
+        memset(masks[k].seed, (int)k + 1, sizeof masks[k].seed);
+        masks[k].subtract = k == 1;
+    }
+    for (size_t w = 0; w < 2 * CN_COUNT(widths); w++) {
+        struct mask_set set = {.bits = widths[w / 2],
+                               .algorithm = w % 2 ? MASK_AES256_CTR : MASK_CHACHA20,
+                               .masks = masks,
+                               .count = CN_COUNT(masks)};
+
+        for (uint32_t i = 0; i < COUNT; i++)
+            plain[i] = whole[i] = parts[i] = (i * 2654435761u) >> (32 - set.bits);
+        cr_assert_eq(mask_apply_range(whole, 0, COUNT, &set), CN_OK);
+        cr_assert_eq(mask_apply_range(parts + 32768, 32768, COUNT - 32768, &set), CN_OK);
+        cr_assert_eq(mask_apply_range(parts, 0, 32768, &set), CN_OK);
+        cr_assert_arr_eq(whole, parts, sizeof whole);
+        pack_bits(expected, whole, COUNT, set.bits);
+        cr_assert_eq(mask_pack(packed, plain, COUNT, &set), CN_OK);
+        cr_assert_arr_eq(packed, expected, pack_bytes(COUNT, set.bits));
+    }
+}
+
+Test(mask, refuses_ranges_that_start_within_a_tile)
+{
+    uint32_t vector[2] = {0};
+    struct mask_set set = {.bits = 16};
+
+    cr_assert_eq(mask_apply_range(vector, 1, 2, &set), CN_E_CONFIG);
+    cr_assert_eq(mask_apply_range(vector, MASK_TILE_WORDS, 2, &set), CN_OK);
+    set.bits = 0;
+    cr_assert_eq(mask_apply_range(vector, 0, 2, &set), CN_E_CONFIG);
+    set.bits = 33;
+    cr_assert_eq(mask_pack((uint8_t[8]){0}, vector, 2, &set), CN_E_CONFIG);
 }

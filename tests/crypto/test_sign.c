@@ -126,3 +126,21 @@ Test(sign, new_keys_differ_and_follow_from_the_randomness)
     sign_key_free(again);
     sign_key_free(NULL);
 }
+
+Test(sign, keeps_many_keys_in_one_block)
+{
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 3);
+    struct sign_keys *keys;
+    uint8_t first[SIGN_PUBLIC_BYTES], last[SIGN_PUBLIC_BYTES], signature[SIGN_BYTES];
+
+    cr_assert_eq(sign_keys_new(&keys, 500, &random), CN_OK);
+    sign_key_public(sign_keys_at(keys, 0), first);
+    sign_key_public(sign_keys_at(keys, 499), last);
+    cr_assert_arr_neq(first, last, sizeof first);
+    sign_make(signature, sign_keys_at(keys, 499), "label", "text", 4);
+    cr_assert_eq(sign_check(signature, last, "label", "text", 4), CN_OK);
+    cr_assert_eq(sign_check(signature, first, "label", "text", 4), CN_E_AUTH);
+    sign_keys_free(keys);
+    sign_keys_free(NULL);
+}
