@@ -23,6 +23,8 @@ struct registrar_yaml {
 
 struct limits_yaml {
     uint32_t connections;
+    uint32_t connections_per_address;
+    uint32_t logins_per_address;
     uint64_t upload_bytes;
     uint32_t downloads;
     uint32_t grace_s;
@@ -52,6 +54,10 @@ static const cyaml_schema_field_t registrar_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct limits_yaml, connections),
+    CYAML_FIELD_UINT("connections_per_address", CYAML_FLAG_OPTIONAL, struct limits_yaml,
+                     connections_per_address),
+    CYAML_FIELD_UINT("logins_per_address", CYAML_FLAG_OPTIONAL, struct limits_yaml,
+                     logins_per_address),
     CYAML_FIELD_UINT("upload_bytes", CYAML_FLAG_OPTIONAL, struct limits_yaml, upload_bytes),
     CYAML_FIELD_UINT("downloads", CYAML_FLAG_OPTIONAL, struct limits_yaml, downloads),
     CYAML_FIELD_UINT("grace_s", CYAML_FLAG_OPTIONAL, struct limits_yaml, grace_s),
@@ -77,6 +83,8 @@ static const struct cn_config_range ranges[] = {
     {"listen.port", 0, 65535, false},
     {"public.port", 0, 65535, false},
     {"limits.connections", 1, 1000000, false},
+    {"limits.connections_per_address", 0, 1000000, false},
+    {"limits.logins_per_address", 0, 100000, false},
     {"limits.upload_bytes", 1048576, 1e15, false},
     {"limits.downloads", 1, 100000, false},
     {"limits.grace_s", 0, 86400, false},
@@ -93,6 +101,8 @@ void config_init(struct config *config)
                               .public_port = CONFIG_PORT_DEFAULT,
                               .registrar_key = CONFIG_REGISTRAR_KEY,
                               .connections_max = 10000,
+                              .address_connections = 1000,
+                              .address_per_s = 50,
                               .uploads_max = (uint64_t)512 << 20,
                               .downloads_max = 64,
                               .grace_s = 10,
@@ -108,6 +118,10 @@ static void take_limits(struct config *config, const struct limits_yaml *limits,
         return;
     if (limits->connections)
         config->connections_max = limits->connections;
+    if (cn_config_where(text, len, "limits.connections_per_address", &line, &column))
+        config->address_connections = limits->connections_per_address;
+    if (cn_config_where(text, len, "limits.logins_per_address", &line, &column))
+        config->address_per_s = limits->logins_per_address;
     if (limits->upload_bytes)
         config->uploads_max = limits->upload_bytes;
     if (limits->downloads)
@@ -167,12 +181,15 @@ static void put_limits(struct cn_buf *text, const struct config *config)
                 "\n# All of these may be left out.\n"
                 "limits:\n"
                 "  connections: %u       # at most so many devices at a time\n"
+                "  connections_per_address: %u  # of one address (IPv6: one /64); 0: any number\n"
+                "  logins_per_address: %u  # new connections a second of one; 0: any number\n"
                 "  upload_bytes: %llu  # memory for updates that are arriving; others queue\n"
                 "  downloads: %u            # models being sent at a time; others queue\n"
                 "  grace_s: %u              # a phase waits so long for devices that went away,"
                 " if the others are enough\n"
                 "  models_kept: %u           # published models of each task that stay on disk\n",
-                (unsigned)config->connections_max, (unsigned long long)config->uploads_max,
+                (unsigned)config->connections_max, (unsigned)config->address_connections,
+                (unsigned)config->address_per_s, (unsigned long long)config->uploads_max,
                 (unsigned)config->downloads_max, (unsigned)config->grace_s,
                 (unsigned)config->models_kept);
 }

@@ -25,6 +25,8 @@ struct config {
     uint8_t registrar[SIGN_PUBLIC_BYTES];
     char registrar_key[CN_PATH_MAX]; /* where `invite` finds the key; may lie elsewhere */
     uint32_t connections_max;
+    uint32_t address_connections; /* of one address at a time; 0: any number */
+    uint32_t address_per_s;       /* new ones of one address in a second; 0: any number */
     uint64_t uploads_max;   /* bytes of unfinished uploads held at a time */
     uint32_t downloads_max; /* models being sent at a time; others wait their turn */
     uint32_t grace_s;       /* how long a phase waits for devices that are away */

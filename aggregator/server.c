@@ -281,7 +281,10 @@ static enum cn_err start_listening(struct server *server, struct cn_diag *diag)
 {
     const struct config *config = &server->options->config;
     struct link_accept accept = {
-        .accepted = on_accepted, .ctx = server, .links_max = config->connections_max};
+        .accepted = on_accepted,
+        .ctx = server,
+        .links_max = config->connections_max,
+        .door = {.connections = config->address_connections, .per_second = config->address_per_s}};
     CN_TRY(link_listen(&server->listener, &server->loop, server->tls, config->listen_host,
                        config->listen_port, &accept, NULL, diag));
     uint16_t port = link_listener_port(server->listener);

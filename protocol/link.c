@@ -102,7 +102,7 @@ void link_handle_closed(struct link *link)
     if (--link->handles > 0 || link->state != LINK_CLOSED)
         return;
     if (link->listener)
-        link_listener_leave(link->listener);
+        link_listener_leave(link->listener, link->place);
     if (!link->silent)
         link->events.closed(link->ctx, link, link->why, link->bye, link->text);
     link_free(link);

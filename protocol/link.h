@@ -16,6 +16,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "protocol/door.h"
 #include "protocol/messages.h"
 
 #define LINK_PIN_BYTES 32      /* SHA-256 of the certificate's SubjectPublicKeyInfo */
@@ -81,6 +82,8 @@ struct link_accept {
     bool (*accepted)(void *ctx, struct link *link, struct link_events *events, void **link_ctx);
     void *ctx;
     uint32_t links_max;
+    struct door_limits
+        door; /* of one address; zeros: none. One that is refused is closed at once */
 };
 enum cn_err link_listen(struct link_listener **out, uv_loop_t *loop, struct link_tls *tls,
                         const char *host, uint16_t port, const struct link_accept *accept,

@@ -63,6 +63,7 @@ struct link {
 
     uv_loop_t *loop;
     struct link_tls *tls;
+    uint32_t place;                 /* at the listener's door */
     struct link_listener *listener; /* NULL on the connecting side */
     struct link_target *target;     /* NULL on the accepting side, and once connected */
     uv_tcp_t socket;
@@ -116,8 +117,8 @@ void link_handle_closed(struct link *link);
 void link_connect_late(struct link *link);
 void link_connect_forget(struct link *link);
 
-/* The accepting side's: one link less. */
-void link_listener_leave(struct link_listener *listener);
+/* The accepting side's: one link less; place is the link's at the door. */
+void link_listener_leave(struct link_listener *listener, uint32_t place);
 
 /* "1.2.3.4:80", "[::1]:80". */
 void link_address_text(char out[LINK_PEER_MAX], const struct sockaddr_storage *address);

@@ -26,6 +26,7 @@ struct link_listener {
     struct link_limits limits;
     struct sockaddr_storage address; /* with the port that was given */
     struct cn_log_limit log;
+    struct door *door;
 };
 
 static int open_socket(struct link_listener *listener, uv_loop_t *loop);
@@ -35,6 +36,7 @@ static void listener_free_if_done(struct link_listener *listener)
     if (!listener->closing || listener->handles > 0 || listener->links > 0)
         return;
     link_tls_free(listener->tls);
+    door_free(listener->door);
     free(listener);
 }
 
@@ -46,8 +48,9 @@ static void on_handle_closed(uv_handle_t *handle)
     listener_free_if_done(listener);
 }
 
-void link_listener_leave(struct link_listener *listener)
+void link_listener_leave(struct link_listener *listener, uint32_t place)
 {
+    door_leave(listener->door, place);
     listener->links--;
     listener_free_if_done(listener);
 }
@@ -106,6 +109,12 @@ static bool admit(struct link_listener *listener, struct link *link)
         uv_tcp_getpeername(&link->socket, (struct sockaddr *)(void *)&address, &len) != 0)
         return false;
     link_address_text(link->peer, &address);
+    if (!door_enter(listener->door, &address, uv_now(listener->timer.loop), &link->place)) {
+        if (cn_log_limit_pass(&listener->log, uv_now(listener->timer.loop), 3, 60000, NULL))
+            cn_log(CN_LOG_WARN, "too many connections of one address; some are closed",
+                   cn_log_text("peer", link->peer));
+        return false;
+    }
     return listener->accept.accepted(listener->accept.ctx, link, &link->events, &link->ctx);
 }
 
@@ -216,6 +225,7 @@ enum cn_err link_listen(struct link_listener **out, uv_loop_t *loop, struct link
 {
     struct sockaddr_storage address;
     struct link_listener *listener;
+    enum cn_err err;
     int status;
 
     *out = NULL;
@@ -223,6 +233,11 @@ enum cn_err link_listen(struct link_listener **out, uv_loop_t *loop, struct link
     listener = calloc(1, sizeof *listener);
     if (!listener)
         return CN_E_NOMEM;
+    err = door_new(&listener->door, &accept->door);
+    if (err != CN_OK) {
+        free(listener);
+        return err;
+    }
     listener->address = address;
     listener->accept = *accept;
     listener->limits = limits ? *limits : (struct link_limits){0};

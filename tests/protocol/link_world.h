@@ -166,7 +166,8 @@ static inline void world_keys(struct world *world)
 
 static inline void world_listen(struct world *world, const char *host)
 {
-    struct link_accept accept = {world_accepted, world, world->links_max ? world->links_max : 100};
+    struct link_accept accept = {
+        world_accepted, world, world->links_max ? world->links_max : 100, {0}};
     struct cn_diag diag = {0};
 
     cr_assert_eq(link_listen(&world->listener, &world->loop, world->server_tls, host, 0, &accept,

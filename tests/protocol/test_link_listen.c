@@ -14,7 +14,7 @@ static struct message fetch(uint64_t offset)
 Test(link_listen, says_that_a_port_is_in_use_and_what_to_do)
 {
     struct link_listener *second;
-    struct link_accept accept = {world_accepted, &w, 1};
+    struct link_accept accept = {world_accepted, &w, 1, {0}};
     struct cn_diag diag = {0};
 
     world_start(&w);
@@ -31,7 +31,7 @@ Test(link_listen, says_that_a_port_is_in_use_and_what_to_do)
 Test(link_listen, says_that_an_address_is_not_of_this_machine)
 {
     struct link_listener *second;
-    struct link_accept accept = {world_accepted, &w, 1};
+    struct link_accept accept = {world_accepted, &w, 1, {0}};
     struct cn_diag diag = {0};
 
     world_start(&w);
@@ -48,7 +48,7 @@ Test(link_listen, says_that_an_address_is_not_of_this_machine)
 
 Test(link_listen, listens_at_ipv6_where_there_is_one)
 {
-    struct link_accept accept = {world_accepted, &w, 10};
+    struct link_accept accept = {world_accepted, &w, 10, {0}};
     enum cn_err err;
 
     world_start(&w);
