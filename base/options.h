@@ -60,7 +60,7 @@ struct cn_option {
     bool required;
 };
 
-#define CN_OPTIONS_MAX 24 /* of one verb, with the common four */
+#define CN_OPTIONS_MAX 32 /* of one verb, with the common four */
 #define CN_ARGUMENTS_MAX 64
 
 struct cn_args;

@@ -8,9 +8,12 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "privacy/accountant.h"
+#include "privacy/factorise.h"
 #include "privacy/gaussian.h"
 
-#define CALIBRATE_MECHANISMS "gaussian discrete-gaussian discrete_gaussian"
+#define NOISE_LEAST 1e-3 /* of searches among all noises */
+#define NOISE_MOST 1e15
+#define SEARCH_PRECISION 1e-6
 
 /* ---- one mechanism ---- */
 
@@ -18,7 +21,8 @@ static int json_mechanism(json_t *object, const struct cn_args *args,
                           const struct report_event *event)
 {
     bool noisy = event->noise_multiplier > 0, rate = cn_args_given(args, "sampling-rate");
-    const char *name = event->kind == REPORT_CORRELATED ? "tree" : report_kind_name(event->kind);
+    const char *name = event->kind == REPORT_CORRELATED ? cn_args_text(args, "mechanism")
+                                                        : report_kind_name(event->kind);
     int failed = json_object_set_new(object, "mechanism", json_string(name));
 
     failed |=
@@ -237,12 +241,38 @@ static enum cn_err calibrate_rdp(double *noise, const struct report_event *event
     return err == CN_E_BUDGET ? CN_OK : err;
 }
 
+static enum cn_err give_up(double *noise, enum cn_err err)
+{
+    *noise = INFINITY;
+    return err == CN_E_BUDGET ? CN_OK : err;
+}
+
+/* From noise that is right but for a few millionths, up to noise that is priced within the target.
+ */
+static enum cn_err settle(double *noise, struct report_event event,
+                          const struct privacy_question *question, double target)
+{
+    enum cn_err err = CN_OK;
+
+    event.noise_multiplier = *noise;
+    for (int tries = 0; err == CN_OK && tries < 64; tries++) {
+        struct report report;
+
+        err = report_make(&report, &event, 1, question->adjacency, question->at);
+        if (err == CN_OK && report.epsilon <= target) {
+            *noise = event.noise_multiplier;
+            return CN_OK;
+        }
+        event.noise_multiplier *= 1 + (tries < 16 ? 1e-6 : 1e-5);
+    }
+    return give_up(noise, err);
+}
+
 /* The grid of the discrete noise costs a little beyond the continuous one's price. */
 static enum cn_err calibrate_pld(double *noise, struct report_event event,
                                  const struct privacy_question *question, double target)
 {
     struct pld_event same = {PLD_GAUSSIAN, 0, event.sampling_rate, event.steps, 0};
-    struct report report;
     double distance = question->adjacency == PLD_REPLACE_ONE ? 2 : 1;
     enum cn_err err;
 
@@ -255,25 +285,77 @@ static enum cn_err calibrate_pld(double *noise, struct report_event event,
             err = CN_E_BUDGET;
         *noise = fmax(*noise, PLD_NOISE_MIN);
     }
-    event.noise_multiplier = *noise;
-    for (int tries = 0; err == CN_OK && tries < 16; tries++) {
+    return err == CN_OK ? settle(noise, event, question, target) : give_up(noise, err);
+}
+
+/* Any other mechanism: by halving, on the scale of logarithms. high always keeps the budget. */
+static enum cn_err calibrate_any(double *noise, struct report_event event,
+                                 const struct privacy_question *question, double target)
+{
+    double low = NOISE_LEAST, high = NOISE_MOST;
+
+    while (high / low > 1 + SEARCH_PRECISION) {
+        double middle = sqrt(low * high);
+        struct report report;
+        enum cn_err err;
+
+        privacy_event_set_noise(&event, middle);
         err = report_make(&report, &event, 1, question->adjacency, question->at);
-        if (err == CN_OK && report.epsilon <= target) {
-            *noise = event.noise_multiplier;
-            return CN_OK;
-        }
-        event.noise_multiplier = fmin(event.noise_multiplier * (1 + 1e-6), PLD_NOISE_MAX);
+        if (err != CN_OK && err != CN_E_CONFIG) /* too little or too much to be accounted */
+            return err;
+        if (err == CN_E_CONFIG ? middle > 1e6 : report.epsilon <= target)
+            high = middle;
+        else
+            low = middle;
     }
-    *noise = INFINITY;
+    *noise = high < NOISE_MOST / 2 ? high : INFINITY;
+    return CN_OK;
+}
+
+static enum cn_err calibrate_laplace(struct calibrated *found, const struct report_event *event,
+                                     const struct privacy_question *question, double target)
+{
+    struct pld_event same = {PLD_LAPLACE, 0, 1, event->steps, 0};
+    enum cn_err err =
+        pld_calibrate(&found->noise_pld, &same, question->adjacency, target, question->at);
+
+    found->noise_rdp = INFINITY;
+    if (err == CN_E_BUDGET)
+        found->noise_pld = INFINITY;
     return err == CN_E_BUDGET ? CN_OK : err;
+}
+
+static enum cn_err calibrate_kind(struct calibrated *found, const struct report_event *event,
+                                  const struct privacy_question *question, double target)
+{
+    double distance = question->adjacency == PLD_REPLACE_ONE ? 2 : 1;
+    enum cn_err err;
+
+    switch (event->kind) {
+    case REPORT_LAPLACE:
+        return calibrate_laplace(found, event, question, target);
+    case REPORT_CORRELATED: /* one Gaussian, exactly */
+        found->noise_rdp = INFINITY;
+        err = gaussian_sigma(&found->noise_pld, target, question->at);
+        if (err != CN_OK)
+            return give_up(&found->noise_pld, err);
+        found->noise_pld *= distance * sqrt(event->square);
+        return settle(&found->noise_pld, *event, question, target);
+    case REPORT_SKELLAM:
+    case REPORT_DISTRIBUTED:
+        found->noise_pld = INFINITY;
+        return calibrate_any(&found->noise_rdp, *event, question, target);
+    default:
+        CN_TRY(calibrate_rdp(&found->noise_rdp, event, question, target));
+        return calibrate_pld(&found->noise_pld, *event, question, target);
+    }
 }
 
 static enum cn_err calibrate(struct calibrated *found, struct report_event *event,
                              const struct privacy_question *question, double target,
                              struct cn_diag *diag)
 {
-    CN_TRY(calibrate_rdp(&found->noise_rdp, event, question, target));
-    CN_TRY(calibrate_pld(&found->noise_pld, *event, question, target));
+    CN_TRY(calibrate_kind(found, event, question, target));
     found->noise = fmin(found->noise_pld, found->noise_rdp);
     if (isinf(found->noise)) {
         cn_diag_set(diag, NULL, 0, 0, "no noise brings %" PRIu64 " steps to epsilon %g at delta %g",
@@ -281,7 +363,7 @@ static enum cn_err calibrate(struct calibrated *found, struct report_event *even
         cn_diag_hint(diag, "take fewer steps, a smaller sampling rate or a larger delta");
         return CN_E_BUDGET;
     }
-    event->noise_multiplier = found->noise;
+    privacy_event_set_noise(event, found->noise);
     return privacy_ask(&found->price, question, event, 1, diag);
 }
 
@@ -290,9 +372,10 @@ static json_t *calibrated_json(const struct cn_args *args, const struct calibrat
                                const struct report_event *event)
 {
     json_t *object =
-        json_pack("{s:o, s:o, s:f}", "noise_multiplier_pld", show_json_real(found->noise_pld),
-                  "noise_multiplier_rdp", show_json_real(found->noise_rdp), "epsilon_target",
-                  cn_args_real(args, "epsilon"));
+        json_pack("{s:o, s:o, s:f, s:f, s:s}", "noise_multiplier_pld",
+                  show_json_real(found->noise_pld), "noise_multiplier_rdp",
+                  show_json_real(found->noise_rdp), "epsilon_target", cn_args_real(args, "epsilon"),
+                  "noise", found->noise, "noise_is", privacy_event_noise_name(args));
 
     return failed_json(object, privacy_price_json(object, &found->price, question) |
                                    json_mechanism(object, args, event));
@@ -300,26 +383,27 @@ static json_t *calibrated_json(const struct cn_args *args, const struct calibrat
 
 static int privacy_calibrate(const struct cn_args *args)
 {
-    struct report_event event = {
-        .kind = cn_args_choice(args, "mechanism") == 0 ? REPORT_GAUSSIAN : REPORT_DISCRETE_GAUSSIAN,
-        .sampling_rate = cn_args_real(args, "sampling-rate"),
-        .steps = cn_args_uint(args, "steps"),
-    };
     struct privacy_question question = {
         .at = cn_args_real(args, "delta"),
         .adjacency = cn_args_choice(args, "adjacency") == 1 ? PLD_REPLACE_ONE : PLD_ADD_REMOVE,
     };
     double target = cn_args_real(args, "epsilon");
     struct calibrated found = {0};
+    struct report_event event;
     struct cn_diag diag = {0};
-    enum cn_err err = calibrate(&found, &event, &question, target, &diag);
+    enum cn_err err = privacy_event_read_open(&event, args, &diag);
 
+    if (err == CN_OK)
+        err = calibrate(&found, &event, &question, target, &diag);
     if (err != CN_OK)
         return cn_args_fail(args, err, &diag);
     if (args->json)
         return show_json(args, calibrated_json(args, &found, &question, &event), CN_EXIT_DONE);
-    fprintf(args->out, "noise multiplier = %.6g\n\n", found.noise);
-    if (isfinite(found.noise_rdp))
+    if (strcmp(privacy_event_noise_name(args), "noise-multiplier") == 0)
+        fprintf(args->out, "noise multiplier = %.6g\n\n", found.noise);
+    else
+        fprintf(args->out, "%s = %.6g\n\n", privacy_event_noise_name(args), found.noise);
+    if (isfinite(found.noise_rdp) && isfinite(found.noise_pld))
         fprintf(args->out, "  by RDP it would be %.6g\n", found.noise_rdp);
     fprintf(args->out, "  asked for          epsilon %g at most; it costs:\n\n", target);
     privacy_price_print(args, &found.price, &question);
@@ -337,11 +421,11 @@ static int privacy_calibrate(const struct cn_args *args)
      .help = "neighbouring data: one record more or less, or another in its place"}
 #define DELTA_OPTION {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = PLD_DELTA_MIN, \
      .max = 0.999999, .required = true, .help = "chance that the promise may fail, e.g. 1e-5"}
+#define LEDGER_OPTION {.name = "ledger", .kind = CN_OPTION_TEXT, .value = "FILE", \
+     .help = "instead of a mechanism: verify this ledger and price all that it holds"}
 #define MECHANISM_OPTIONS \
     {.name = "mechanism", .kind = CN_OPTION_CHOICE, .value = "NAME", \
      .choices = PRIVACY_MECHANISMS, .fallback = "gaussian", .help = "what adds the noise"}, \
-    {.name = "ledger", .kind = CN_OPTION_TEXT, .value = "FILE", \
-     .help = "instead of a mechanism: verify this ledger and price all that it holds"}, \
     ADJACENCY_OPTION, \
     UINT_OPTION("steps", "T", 1, 1e12, "steps, over all rounds"), \
     REAL_OPTION("noise-multiplier", "Z", PLD_NOISE_MIN, PLD_NOISE_MAX, \
@@ -351,8 +435,9 @@ static int privacy_calibrate(const struct cn_args *args)
                 "discrete-gaussian: of one whole number that a record moves by N"), \
     REAL_OPTION("scale", "S", 1e-9, 1e12, "laplace: scale / sensitivity; distributed: units / 1"), \
     UINT_OPTION("trees", "N", 1, 1e9, "tree: restarted so often, each over --steps"), \
-    UINT_OPTION("participations", "N", 1, 65536, "tree: steps in which one record may be"), \
-    UINT_OPTION("separation", "N", 0, 1e12, "tree: steps between two of them, at least"), \
+    UINT_OPTION("participations", "N", 1, 65536, "tree, banded: steps in which one record may be"), \
+    UINT_OPTION("separation", "N", 0, 1e12, "tree, banded: steps between two of them, at least"), \
+    UINT_OPTION("band", "B", 1, FACTORISE_BAND_MAX, "banded: coefficients of the factor"), \
     REAL_OPTION("l2", "N", 1e-9, 1e15, "skellam: sensitivity in whole units"), \
     REAL_OPTION("l1", "N", 1e-9, 1e18, "skellam: the same in the L1 norm"), \
     REAL_OPTION("variance", "V", 1e-9, 1e30, "skellam: of the sum's noise"), \
@@ -362,23 +447,18 @@ static int privacy_calibrate(const struct cn_args *args)
     REAL_OPTION("sigma-local", "S", 0.5, 1e12, "distributed: each device's noise in whole units"), \
     REAL_OPTION("beta", "B", 0, 0.999999, "distributed: of the conditional rounding, 0: none")
 
-static const struct cn_option epsilon_options[] = {DELTA_OPTION, MECHANISM_OPTIONS};
+static const struct cn_option epsilon_options[] = {DELTA_OPTION, LEDGER_OPTION, MECHANISM_OPTIONS};
 static const struct cn_option delta_options[] = {
     {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1e6,
      .required = true, .help = "at this epsilon"},
+    LEDGER_OPTION,
     MECHANISM_OPTIONS,
 };
 static const struct cn_option calibrate_options[] = {
-    {.name = "mechanism", .kind = CN_OPTION_CHOICE, .value = "NAME",
-     .choices = CALIBRATE_MECHANISMS, .fallback = "gaussian", .help = "what adds the noise"},
     {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 1e-6, .max = 1e6,
      .required = true, .help = "budget for all steps together"},
     DELTA_OPTION,
-    {.name = "sampling-rate", .kind = CN_OPTION_REAL, .value = "Q", .min = 0, .max = 1,
-     .required = true, .help = "probability of each record to be in a step"},
-    {.name = "steps", .kind = CN_OPTION_UINT, .value = "T", .min = 1, .max = 1e12,
-     .required = true, .help = "steps of training, over all rounds"},
-    ADJACENCY_OPTION,
+    MECHANISM_OPTIONS,
 };
 /* clang-format on */
 
@@ -403,7 +483,9 @@ const struct cn_verb privacy_verbs[] = {
      .run = privacy_delta},
     {.name = "privacy calibrate",
      .summary = "find the smallest noise multiplier that keeps a budget",
-     .details = "The smallest by PLD, rounded up; what RDP would ask for stands beside it.",
+     .details = "The smallest by PLD, rounded up; what RDP would ask for stands beside it. All "
+                "options of the mechanism but its noise are given: --noise-multiplier, --scale "
+                "(laplace), --variance (skellam) or --sigma-local (distributed) is the answer.",
      .example = "cairn privacy calibrate --epsilon 6 --delta 1e-5 --sampling-rate 0.034 "
                 "--steps 435",
      .options = calibrate_options,

@@ -2,49 +2,44 @@
 /* Which options belong to which mechanism, and what they say. */
 #include "cli/privacy_events.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "privacy/factorise.h"
 #include "privacy/tree.h"
 
 struct form {
     const char *name;
     enum report_kind kind;
+    const char *noise;       /* the option that says how much there is of it; also in needs */
     const char *needs, *may; /* names of options between spaces */
 };
 
 static const struct form forms[] = {
-    {"gaussian", REPORT_GAUSSIAN, " noise-multiplier sampling-rate steps ", " "},
-    {"discrete-gaussian", REPORT_DISCRETE_GAUSSIAN, " noise-multiplier sampling-rate steps ",
-     " sensitivity "},
-    {"discrete_gaussian", REPORT_DISCRETE_GAUSSIAN, " noise-multiplier sampling-rate steps ",
-     " sensitivity "},
-    {"laplace", REPORT_LAPLACE, " scale steps ", " "},
-    {"tree", REPORT_CORRELATED, " noise-multiplier steps ", " trees participations separation "},
-    {"skellam", REPORT_SKELLAM, " l2 l1 variance steps ", " "},
-    {"distributed-discrete-gaussian", REPORT_DISTRIBUTED,
+    {"gaussian", REPORT_GAUSSIAN, "noise-multiplier", " noise-multiplier sampling-rate steps ",
+     " "},
+    {"discrete-gaussian", REPORT_DISCRETE_GAUSSIAN, "noise-multiplier",
+     " noise-multiplier sampling-rate steps ", " sensitivity "},
+    {"discrete_gaussian", REPORT_DISCRETE_GAUSSIAN, "noise-multiplier",
+     " noise-multiplier sampling-rate steps ", " sensitivity "},
+    {"laplace", REPORT_LAPLACE, "scale", " scale steps ", " "},
+    {"tree", REPORT_CORRELATED, "noise-multiplier", " noise-multiplier steps ",
+     " trees participations separation "},
+    {"banded", REPORT_CORRELATED, "noise-multiplier", " noise-multiplier steps band ",
+     " participations separation "},
+    {"skellam", REPORT_SKELLAM, "variance", " l2 l1 variance steps ", " "},
+    {"distributed-discrete-gaussian", REPORT_DISTRIBUTED, "sigma-local",
      " clients dim clip scale sigma-local steps ", " beta "},
 };
 
 /* Every option that some mechanism uses. */
 static const char *const details[] = {
-    "noise-multiplier",
-    "sampling-rate",
-    "steps",
-    "sensitivity",
-    "scale",
-    "trees",
-    "participations",
-    "separation",
-    "l2",
-    "l1",
-    "variance",
-    "clients",
-    "dim",
-    "clip",
-    "sigma-local",
-    "beta",
+    "noise-multiplier", "sampling-rate", "steps", "sensitivity", "scale", "trees",
+    "participations",   "separation",    "band",  "l2",          "l1",    "variance",
+    "clients",          "dim",           "clip",  "sigma-local", "beta",
 };
 
 static bool lists(const char *words, const char *name)
@@ -73,20 +68,60 @@ static void hint_form(struct cn_diag *diag, const struct form *form)
     cn_diag_hint(diag, "it takes%s", words);
 }
 
-static enum cn_err check_form(const struct form *form, const struct cn_args *args,
+/* open: the noise is what is asked for. */
+static enum cn_err check_form(const struct form *form, bool open, const struct cn_args *args,
                               struct cn_diag *diag)
 {
     for (size_t i = 0; i < CN_COUNT(details); i++) {
         bool given = cn_args_given(args, details[i]), needed = lists(form->needs, details[i]);
+        bool asked = open && strcmp(form->noise, details[i]) == 0;
 
-        if (needed == given || lists(form->may, details[i]))
+        if (asked ? !given : needed == given || lists(form->may, details[i]))
             continue;
         cn_diag_set(diag, NULL, 0, 0, "mechanism %s %s --%s", form->name,
-                    needed ? "needs" : "does not use", details[i]);
+                    asked    ? "is asked for its"
+                    : needed ? "needs"
+                             : "does not use",
+                    details[i]);
         hint_form(diag, form);
         return CN_E_CONFIG;
     }
     return CN_OK;
+}
+
+/* The factor that is searched for so many steps; the noise multiplier is of one participation. */
+static enum cn_err read_banded(struct report_event *event, const struct cn_args *args,
+                               struct cn_diag *diag)
+{
+    size_t n = cn_args_uint(args, "steps"), band = cn_args_uint(args, "band");
+    uint64_t separation =
+        cn_args_given(args, "separation") ? cn_args_uint(args, "separation") : band - 1;
+    uint32_t turns =
+        cn_args_given(args, "participations") ? (uint32_t)cn_args_uint(args, "participations") : 1;
+    struct factorise factor;
+    double *norms, sum = 0;
+    enum cn_err err = factorise_banded(&factor, n, band);
+
+    if (err == CN_OK && separation + 1 < band)
+        err = CN_E_CONFIG;
+    if (err == CN_E_CONFIG) {
+        cn_diag_set(diag, NULL, 0, 0, "no banded factor with these numbers");
+        cn_diag_hint(diag, "--steps up to %d, --band up to %d, --separation of band - 1 or more",
+                     FACTORISE_ROUNDS_MAX, FACTORISE_BAND_MAX);
+    }
+    CN_TRY(err);
+    norms = calloc(n, sizeof *norms);
+    if (!norms)
+        return CN_E_NOMEM;
+    for (size_t j = 0; j < n; j++) { /* from the last column, which is the shortest */
+        sum += j < band ? pow((double)factor.c[j] / (double)FACTORISE_ONE, 2) : 0;
+        norms[n - 1 - j] = sum;
+    }
+    err = tree_banded_square(&event->square, norms, n, band, turns, separation);
+    event->square /= factor.square;
+    event->steps = 1;
+    free(norms);
+    return err;
 }
 
 /* A tree over all steps, or with --trees one of so many steps after another. */
@@ -129,19 +164,51 @@ static void read_sums(struct report_event *event, const struct cn_args *args)
                                     .sigma = cn_args_real(args, "sigma-local")};
 }
 
-enum cn_err privacy_event_read(struct report_event *event, const struct cn_args *args,
-                               struct cn_diag *diag)
+static enum cn_err read_event(struct report_event *event, bool open, const struct cn_args *args,
+                              struct cn_diag *diag)
 {
     const struct form *form = &forms[cn_args_choice(args, "mechanism")];
-    const char *noise = form->kind == REPORT_LAPLACE ? "scale" : "noise-multiplier";
 
     *event = (struct report_event){.kind = form->kind};
-    CN_TRY(check_form(form, args, diag));
-    event->noise_multiplier = cn_args_real(args, noise);
+    CN_TRY(check_form(form, open, args, diag));
+    event->noise_multiplier =
+        cn_args_real(args, form->kind == REPORT_LAPLACE ? "scale" : "noise-multiplier");
     event->sampling_rate =
         cn_args_given(args, "sampling-rate") ? cn_args_real(args, "sampling-rate") : 1;
     event->steps = cn_args_uint(args, "steps");
     event->sensitivity = (uint32_t)cn_args_uint(args, "sensitivity");
     read_sums(event, args);
-    return form->kind == REPORT_CORRELATED ? read_tree(event, args, diag) : CN_OK;
+    if (open)
+        privacy_event_set_noise(event, 1);
+    if (form->kind != REPORT_CORRELATED)
+        return CN_OK;
+    return strcmp(form->name, "banded") == 0 ? read_banded(event, args, diag)
+                                             : read_tree(event, args, diag);
+}
+
+enum cn_err privacy_event_read(struct report_event *event, const struct cn_args *args,
+                               struct cn_diag *diag)
+{
+    return read_event(event, false, args, diag);
+}
+
+enum cn_err privacy_event_read_open(struct report_event *event, const struct cn_args *args,
+                                    struct cn_diag *diag)
+{
+    return read_event(event, true, args, diag);
+}
+
+void privacy_event_set_noise(struct report_event *event, double noise)
+{
+    if (event->kind == REPORT_SKELLAM)
+        event->skellam.variance = noise;
+    else if (event->kind == REPORT_DISTRIBUTED)
+        event->distributed.sigma = noise;
+    else
+        event->noise_multiplier = noise;
+}
+
+const char *privacy_event_noise_name(const struct cn_args *args)
+{
+    return forms[cn_args_choice(args, "mechanism")].noise;
 }

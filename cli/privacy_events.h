@@ -13,7 +13,7 @@
 
 /* "discrete_gaussian", as ledgers write it, is the same as "discrete-gaussian". */
 #define PRIVACY_MECHANISMS                                                                         \
-    "gaussian discrete-gaussian discrete_gaussian laplace tree skellam "                           \
+    "gaussian discrete-gaussian discrete_gaussian laplace tree banded skellam "                    \
     "distributed-discrete-gaussian"
 #define PRIVACY_UNITS_MAX 16
 
@@ -22,12 +22,24 @@
 enum cn_err privacy_event_read(struct report_event *event, const struct cn_args *args,
                                struct cn_diag *diag);
 
+/* The same without the option that says how much noise there is, which must not be given: sets it
+ * to 1 with privacy_event_set_noise. */
+enum cn_err privacy_event_read_open(struct report_event *event, const struct cn_args *args,
+                                    struct cn_diag *diag);
+
+/* Sets what the mechanism's noise option would: noise multiplier, scale, variance or sigma. */
+void privacy_event_set_noise(struct report_event *event, double noise);
+
+/* "noise-multiplier", "scale", ..: that option. */
+const char *privacy_event_noise_name(const struct cn_args *args);
+
 /* All spendings of one unit ("example", "user"), alike ones added up. */
 struct privacy_unit {
     char unit[LEDGER_UNIT_MAX];  /* "" where the ledger names none */
     struct report_event *events; /* [count], owned */
     size_t count, room;
     uint64_t spendings;
+    bool central; /* some noise was added by the aggregator, which saw the sum before */
     bool sampled; /* some were drawn with a probability below 1 */
 };
 

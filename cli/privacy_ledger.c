@@ -19,13 +19,6 @@ static struct privacy_unit *unit_of(struct privacy_ledger *ledger, const char *n
     return unit;
 }
 
-static bool alike(const struct report_event *a, const struct report_event *b)
-{
-    return a->kind == b->kind && !(a->noise_multiplier < b->noise_multiplier) &&
-           !(a->noise_multiplier > b->noise_multiplier) && !(a->sampling_rate < b->sampling_rate) &&
-           !(a->sampling_rate > b->sampling_rate);
-}
-
 static enum cn_err unit_grow(struct privacy_unit *unit)
 {
     size_t room = unit->room ? 2 * unit->room : 16;
@@ -55,9 +48,10 @@ static enum cn_err see(void *ctx, const struct ledger_entry *entry)
         return CN_E_TOO_LARGE;
     event = report_event_of(&entry->event);
     unit->spendings++;
+    unit->central |= strcmp(entry->placement, "central") == 0;
     unit->sampled |= event.sampling_rate > 0 && event.sampling_rate < 1;
     for (size_t i = 0; i < unit->count; i++) {
-        if (alike(&unit->events[i], &event)) {
+        if (report_same_step(&unit->events[i], &event)) {
             unit->events[i].steps += event.steps; /* a sum too large is refused by the report */
             return unit->events[i].steps < event.steps ? CN_E_TOO_LARGE : CN_OK;
         }
@@ -93,6 +87,9 @@ bool privacy_unit_secret(const char *unit)
 
 const char *privacy_unit_words(const struct privacy_unit *unit)
 {
+    if (unit->central)
+        return "the aggregator adds noise itself, so epsilon holds against everybody else: it sees "
+               "every sum before";
     if (!unit->sampled)
         return "nothing was sampled, so epsilon holds against everybody";
     if (privacy_unit_secret(unit->unit))

@@ -36,6 +36,23 @@ enum cn_err report_kind_parse(enum report_kind *kind, const char *name)
     return CN_E_PARSE;
 }
 
+static bool same(double a, double b)
+{
+    return !(a < b) && !(a > b);
+}
+
+bool report_same_step(const struct report_event *a, const struct report_event *b)
+{
+    const struct bounds_distributed *x = &a->distributed, *y = &b->distributed;
+
+    return a->kind == b->kind && same(a->noise_multiplier, b->noise_multiplier) &&
+           same(a->sampling_rate, b->sampling_rate) && same(a->square, b->square) &&
+           a->sensitivity == b->sensitivity && same(a->skellam.l1, b->skellam.l1) &&
+           same(a->skellam.l2, b->skellam.l2) && same(a->skellam.variance, b->skellam.variance) &&
+           x->devices == y->devices && x->dim == y->dim && same(x->clip, y->clip) &&
+           same(x->scale, y->scale) && same(x->beta, y->beta) && same(x->sigma, y->sigma);
+}
+
 struct report_event report_event_of(const struct accountant_event *event)
 {
     static const enum report_kind kinds[] = {

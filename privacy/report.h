@@ -58,6 +58,9 @@ struct report {
 const char *report_kind_name(enum report_kind kind);
 enum cn_err report_kind_parse(enum report_kind *kind, const char *name);
 
+/* Whether two events are of the same step, whatever their numbers of steps. */
+bool report_same_step(const struct report_event *a, const struct report_event *b);
+
 /* What a ledger wrote, as an event here. */
 struct report_event report_event_of(const struct accountant_event *event);
 

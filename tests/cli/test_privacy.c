@@ -293,3 +293,55 @@ Test(privacy, shows_an_example_in_every_help)
     }
     cr_assert_geq(program->verb_count, 8);
 }
+
+/* The noise that is found keeps the budget and a thousandth less breaks it. */
+static void check_calibrated(const char *mechanism, const char *option)
+{
+    double noise;
+
+    cr_assert_eq(world_runf("privacy calibrate --epsilon 2 --delta 1e-5 %s --json", mechanism), 0,
+                 "%s: %s", mechanism, world_err);
+    noise = answered("noise");
+    cr_assert_eq(world_runf("privacy epsilon --delta 1e-5 %s --%s %.15g --json", mechanism, option,
+                            noise * (1 + 1e-12)),
+                 0);
+    cr_assert_leq(answered("epsilon"), 2 * (1 + 1e-9), "%s", mechanism);
+    cr_assert_eq(world_runf("privacy epsilon --delta 1e-5 %s --%s %.15g --json", mechanism, option,
+                            noise * 0.999),
+                 0);
+    cr_assert_gt(answered("epsilon"), 2, "%s", mechanism);
+}
+
+Test(privacy, calibrates_every_mechanism)
+{
+    check_calibrated("--mechanism laplace --steps 10", "scale");
+    check_calibrated("--mechanism tree --steps 100 --trees 3", "noise-multiplier");
+    check_calibrated("--mechanism banded --steps 60 --band 6 --participations 3",
+                     "noise-multiplier");
+    check_calibrated("--mechanism skellam --l2 20 --l1 200 --steps 5", "variance");
+    check_calibrated("--mechanism distributed-discrete-gaussian --clients 50 --dim 1024 --clip 1 "
+                     "--scale 1000 --steps 5",
+                     "sigma-local");
+    cr_assert_eq(world_run("privacy calibrate --mechanism laplace --scale 3 --steps 1 --epsilon 1 "
+                           "--delta 1e-5"),
+                 2);
+    SAYS(world_err, "is asked for its --scale");
+}
+
+/* Three turns of a device, a band apart, cost three Gaussians. */
+Test(privacy, prices_banded_noise_by_turns)
+{
+    double epsilon;
+
+    cr_assert_eq(world_run("privacy epsilon --mechanism banded --steps 60 --band 6 "
+                           "--participations 3 --noise-multiplier 4 --delta 1e-5 --json"),
+                 0);
+    epsilon = answered("epsilon");
+    cr_assert_eq(world_run("privacy epsilon --noise-multiplier 4 --sampling-rate 1 --steps 3 "
+                           "--delta 1e-5 --json"),
+                 0);
+    cr_assert_float_eq(epsilon / answered("epsilon"), 1, 1e-4);
+    cr_assert_eq(world_run("privacy epsilon --mechanism banded --steps 60 --band 6 --separation 2 "
+                           "--noise-multiplier 4 --delta 1e-5"),
+                 2);
+}

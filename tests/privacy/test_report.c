@@ -128,3 +128,57 @@ Test(report, is_infinite_for_what_can_not_be)
     cr_assert_eq(report_make(&report, NULL, 0, PLD_ADD_REMOVE, 1e-5), CN_OK);
     cr_assert_eq(report.epsilon, 0);
 }
+
+/* One Gaussian, exactly (Balle, Wang 2018); at 0 it is the total variation, 2 Phi(1/2z) - 1. */
+Test(report, gives_delta_at_an_epsilon)
+{
+    const struct report_event event = {
+        .kind = REPORT_GAUSSIAN, .noise_multiplier = 2, .sampling_rate = 1, .steps = 1};
+    struct report_delta got;
+    double exact;
+
+    for (double epsilon = 0; epsilon < 4; epsilon += 0.5) {
+        cr_assert_eq(gaussian_log_delta(&exact, 2, epsilon), CN_OK);
+        exact = exp(exact);
+        cr_assert_eq(report_delta_make(&got, &event, 1, PLD_ADD_REMOVE, epsilon), CN_OK);
+        cr_assert(got.has_pld && got.delta == fmin(got.delta_pld, got.delta_rdp));
+        cr_assert(got.delta_pld >= exact * (1 - 1e-9) && got.delta_pld <= exact * 1.01 + 1e-9,
+                  "%g: %g not %g", epsilon, got.delta_pld, exact);
+        cr_assert(got.delta_pld_lower <= exact * (1 + 1e-9) && got.delta_rdp >= exact);
+    }
+}
+
+Test(report, gives_delta_one_for_what_can_not_be_told)
+{
+    const struct report_event skellam = {
+        .kind = REPORT_SKELLAM, .steps = 1, .skellam = {10, 100, 1e5}};
+    const struct report_event bad = {.kind = REPORT_SKELLAM, .steps = 1};
+    struct report_delta got;
+
+    cr_assert_eq(report_delta_make(&got, &skellam, 1, PLD_ADD_REMOVE, 1), CN_OK);
+    cr_assert(!got.has_pld && got.delta_pld == 1 && got.delta_pld_lower == 0);
+    cr_assert(got.delta == got.delta_rdp && got.delta > 0 && got.delta < 1);
+    cr_assert_eq(report_delta_make(&got, &bad, 1, PLD_ADD_REMOVE, 1), CN_E_CONFIG);
+    cr_assert(got.delta == 1 && got.delta_rdp == 1);
+    cr_assert_eq(report_delta_make(&got, &skellam, 1, PLD_ADD_REMOVE, -1), CN_E_CONFIG);
+    cr_assert_eq(report_delta_make(&got, &skellam, 1, PLD_ADD_REMOVE, INFINITY), CN_E_CONFIG);
+    cr_assert_eq(got.delta, 1);
+}
+
+Test(report, tells_steps_apart_by_every_parameter)
+{
+    const struct report_event one = {
+        .kind = REPORT_DISTRIBUTED, .steps = 3, .distributed = {100, 1024, 1, 100, exp(-0.5), 40}};
+    struct report_event other = one;
+
+    other.steps = 5;
+    cr_assert(report_same_step(&one, &other));
+    other.distributed.sigma = 41;
+    cr_assert(!report_same_step(&one, &other));
+    other = one;
+    other.distributed.devices = 99;
+    cr_assert(!report_same_step(&one, &other));
+    other = one;
+    other.square = 2;
+    cr_assert(!report_same_step(&one, &other));
+}
