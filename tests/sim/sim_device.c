@@ -243,19 +243,24 @@ static void note_roster(struct sim_device *device, const struct message_roster *
     device->sitting = sitting;
 }
 
-static void note_inbox(struct sim_device *device, const struct message_inbox *inbox)
+/* Those whose shares did not open have no mask in common with this device. */
+static void note_inbox(struct sim_device *device, const struct message_inbox *inbox,
+                       const struct message_complaint *complaint)
 {
     struct sim_sitting *sitting = device->sitting;
 
     sitting->shared = 1u << sitting->index;
     for (uint32_t i = 0; i < inbox->count; i++)
         sitting->shared |= 1u << inbox->sealed[i].from;
+    uint32_t handed = (uint32_t)__builtin_popcount(sitting->shared);
+    for (uint32_t i = 0; i < complaint->count; i++)
+        sitting->shared &= ~(1u << complaint->indices[i]);
     uint32_t size = (uint32_t)__builtin_popcount(sitting->shared);
     bool ring = sitting->neighbours_min > 0;
     bool few = ring ? size < sitting->neighbours_min + 1
                     : size < sitting->threshold || size < device->world->plan.cohort_min;
     uint32_t strangers = sitting->shared & ~(sitting->near[sitting->index] | 1u << sitting->index);
-    if (!device->corrupt && (size != inbox->count + 1 || few || strangers))
+    if (!device->corrupt && (handed != inbox->count + 1 || few || strangers))
         sim_broken(device->world, "device %u masks among %u devices by %u seals", device->number,
                    size, inbox->count);
     for (uint32_t i = 0; i < device->world->sitting_count; i++) {
@@ -323,10 +328,13 @@ static void note_vouches(const struct sim_device *device, const struct message_v
 
 static void note(struct sim_device *device, const struct message *message)
 {
+    struct message complaint;
+
+    participant_complaint(device->participant, &complaint);
     if (message->type == MESSAGE_ROSTER && !device->sitting)
         note_roster(device, &message->as.roster);
     else if (message->type == MESSAGE_INBOX)
-        note_inbox(device, &message->as.inbox);
+        note_inbox(device, &message->as.inbox, &complaint.as.complaint);
     else if (message->type == MESSAGE_SURVIVORS)
         note_survivors(device, &message->as.survivors);
     else if (message->type == MESSAGE_VOUCHES && !device->corrupt)
@@ -381,7 +389,7 @@ static bool ask_twin(struct sim_device *device, const struct message *message, s
 
 static void take_step(struct sim_device *device, const struct message *message)
 {
-    struct message answer, real;
+    struct message answer, real, complaint;
     struct message real_in = *message;
     struct secagg_vouch vouches[SIM_MEMBERS_MAX];
 
@@ -400,6 +408,8 @@ static void take_step(struct sim_device *device, const struct message *message)
         answer = real;
     }
     note(device, message);
+    if (answer.type == MESSAGE_UPLOAD && participant_complaint(device->participant, &complaint))
+        sim_say(device, &complaint);
     sim_say(device, &answer);
 }
 

@@ -333,6 +333,14 @@ static void stage_roster(struct sim_world *world)
     }
 }
 
+static bool is_ours(struct sim_world *world, uint32_t index)
+{
+    const struct sim_device *device =
+        sim_find_key(world, world->evil->members[index].certificate.device);
+
+    return !device || device->corrupt;
+}
+
 static void stage_inbox(struct sim_world *world)
 {
     struct sim_evil *evil = world->evil;
@@ -360,6 +368,8 @@ static void stage_inbox(struct sim_world *world)
             sealed[0] = evil->box[sealed[0].from][(own + 1) % (int)evil->count];
         else if (attacks(world, SIM_ATTACK_STRANGERS) && message.as.inbox.count > 1)
             sealed[1] = sealed[0];
+        for (uint32_t k = 0; attacks(world, SIM_ATTACK_SPOILED) && k < message.as.inbox.count; k++)
+            sealed[k].bytes[9] ^= i == evil->victim && !is_ours(world, sealed[k].from);
         if (attacks(world, SIM_ATTACK_FEW) && evil->sessions > 0 &&
             message.as.inbox.count > world->plan.corrupt)
             message.as.inbox.count = world->plan.corrupt;

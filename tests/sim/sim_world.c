@@ -331,6 +331,10 @@ static void make_device(struct sim_world *world, uint32_t i)
     device->corrupt = i < world->plan.corrupt;
     if (device->corrupt && !world->plan.evil)
         device->lie = (enum sim_lie)(1 + sim_below(world, SIM_LIE_COUNT - 1));
+    if (device->lie == SIM_LIE_BAD_SEAL) { /* complaints go before the vector they speak of */
+        world->plan.ordered = true;
+        world->plan.duplicate = 0;
+    }
     if (sim_chance(world, world->plan.bad_disk)) {
         device->disk.fails_from = sim_below(world, 2);
         device->disk.fails_to = device->disk.fails_from + 1 + sim_below(world, 3);

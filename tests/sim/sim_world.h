@@ -39,6 +39,7 @@ enum {
     X(FEW,         "says that only few shared, and that only its own devices survived") \
     X(GHOSTS,      "lists survivors that never shared") \
     X(STRANGERS,   "hands out shares twice, or those that were meant for others") \
+    X(SPOILED,     "spoils the shares of all but its own devices on their way to the victim") \
     X(INBOXES,     "tells every device another set of those who shared") \
     X(VOUCHES,     "forges signatures under the list of survivors") \
     X(TWICE_KEYS,  "lets one of its devices announce the victim's keys as its own")
