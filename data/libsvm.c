@@ -82,7 +82,7 @@ static enum cn_err take_pairs(struct reading *reading, size_t at, float *x)
         x[i] = zero;
     reading->largest = 0;
     for (word = next_word(reading, &at); word.len; word = next_word(reading, &at)) {
-        uint32_t index;
+        uint32_t index = 0;
         double value = 0.0;
 
         CN_TRY(take_pair(reading, &word, &index, &value));
