@@ -47,6 +47,13 @@ struct update {
     float beta1, beta2, new1, new2, root, epsilon, keep;
 };
 
+/* What a set of values that are normalised together has: v = (x - mean) inverse. For its gradient,
+ * the means of dy gain (or 0) and of dy gain v. */
+struct norm {
+    float mean, inverse;
+    float slope, along;
+};
+
 struct kernels {
     const char *name;
 
@@ -90,6 +97,21 @@ struct kernels {
     /* The sum of x^2 in double; can not overflow for finite x. */
     double (*sum_squares)(const float *x, size_t n);
     bool (*all_finite)(const float *x, size_t n);
+
+    /* Adds the sums of x - centre and of its square to out. */
+    void (*moments)(double out[2], const float *x, double centre, size_t n);
+    /* y = v gain + bias; bias NULL: none. y is not x. */
+    void (*normalise)(float *y, const float *x, const float *gain, const float *bias,
+                      const struct norm *norm, size_t n);
+    /* Adds the sums of dy gain and of dy gain v to out. */
+    void (*norm_dots)(double out[2], const float *dy, const float *x, const float *gain,
+                      const struct norm *norm, size_t n);
+    /* dx = inverse (dy gain - slope - v along); dx is not dy. */
+    void (*norm_back)(float *dx, const float *dy, const float *x, const float *gain,
+                      const struct norm *norm, size_t n);
+    /* gain += dy v, bias += dy; bias NULL: none. */
+    void (*norm_slopes)(float *gain, float *bias, const float *dy, const float *x,
+                        const struct norm *norm, size_t n);
 
     /* Steps of optimisers: change w and their state [n] by g [n]; true while all of w is finite.
      * w -= share rate g */

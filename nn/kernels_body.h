@@ -346,6 +346,7 @@ static double sum_squares_fast(const float *x, size_t n)
     return total;
 }
 
+#include "nn/kernels_norm.h"
 #include "nn/kernels_update.h"
 
 const struct kernels KERNELS_TABLE = {
@@ -369,6 +370,11 @@ const struct kernels KERNELS_TABLE = {
     .add_rows = add_rows_fast,
     .sum_squares = sum_squares_fast,
     .all_finite = all_finite_fast,
+    .moments = moments_fast,
+    .normalise = normalise_fast,
+    .norm_dots = norm_dots_fast,
+    .norm_back = norm_back_fast,
+    .norm_slopes = norm_slopes_fast,
     .step_plain = step_plain_fast,
     .step_momentum = step_momentum_fast,
     .step_adam = step_adam_fast,

@@ -214,6 +214,53 @@ static bool all_finite_ref(const float *x, size_t n)
     return true;
 }
 
+static void moments_ref(double out[2], const float *x, double centre, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[0] += (double)x[i] - centre;
+        out[1] += ((double)x[i] - centre) * ((double)x[i] - centre);
+    }
+}
+
+static float normal_of(float x, const struct norm *norm)
+{
+    return (x - norm->mean) * norm->inverse;
+}
+
+static void normalise_ref(float *y, const float *x, const float *gain, const float *bias,
+                          const struct norm *norm, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = normal_of(x[i], norm) * gain[i] + (bias ? bias[i] : 0.0f);
+}
+
+static void norm_dots_ref(double out[2], const float *dy, const float *x, const float *gain,
+                          const struct norm *norm, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[0] += (double)(dy[i] * gain[i]);
+        out[1] += (double)(dy[i] * gain[i]) * (double)normal_of(x[i], norm);
+    }
+}
+
+static void norm_back_ref(float *dx, const float *dy, const float *x, const float *gain,
+                          const struct norm *norm, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] =
+            norm->inverse * (dy[i] * gain[i] - norm->slope - normal_of(x[i], norm) * norm->along);
+}
+
+static void norm_slopes_ref(float *gain, float *bias, const float *dy, const float *x,
+                            const struct norm *norm, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        gain[i] += dy[i] * normal_of(x[i], norm);
+        if (bias)
+            bias[i] += dy[i];
+    }
+}
+
 static bool step_plain_ref(float *w, const float *g, const struct update *u, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -264,6 +311,11 @@ const struct kernels kernels_ref = {
     .add_rows = add_rows_ref,
     .sum_squares = sum_squares_ref,
     .all_finite = all_finite_ref,
+    .moments = moments_ref,
+    .normalise = normalise_ref,
+    .norm_dots = norm_dots_ref,
+    .norm_back = norm_back_ref,
+    .norm_slopes = norm_slopes_ref,
     .step_plain = step_plain_ref,
     .step_momentum = step_momentum_ref,
     .step_adam = step_adam_ref,

@@ -64,20 +64,25 @@ static enum cn_err norm_plan(struct layer *layer, struct model *model)
                         layer->weight_count + layer->bias_count);
 }
 
-static struct moments measure(const float *x, const struct sets *s, bool centred)
+static struct norm norm_of(const struct layer *layer, size_t set)
 {
-    double n = (double)(s->runs * s->len), mean = 0.0, square = 0.0;
+    const struct moments m = ((const struct moments *)layer->state)[set];
+
+    return (struct norm){.mean = m.mean, .inverse = m.inverse};
+}
+
+static struct moments measure(const struct kernels *kernels, const float *x, const struct sets *s,
+                              bool centred)
+{
+    double n = (double)(s->runs * s->len), sums[2] = {0.0}, mean = 0.0;
 
     for (size_t r = 0; centred && r < s->runs; r++)
-        for (size_t i = 0; i < s->len; i++)
-            mean += (double)x[r * s->step + i] / n;
+        kernels->moments(sums, x + r * s->step, 0.0, s->len);
+    mean = sums[0] / n;
+    sums[1] = 0.0;
     for (size_t r = 0; r < s->runs; r++)
-        for (size_t i = 0; i < s->len; i++) {
-            double apart = (double)x[r * s->step + i] - mean;
-
-            square += apart * apart;
-        }
-    return (struct moments){(float)mean, (float)(1.0 / sqrt(square / n + NORM_EPSILON))};
+        kernels->moments(sums, x + r * s->step, mean, s->len);
+    return (struct moments){(float)mean, (float)(1.0 / sqrt(sums[1] / n + NORM_EPSILON))};
 }
 
 static void norm_forward(struct layer *layer, struct model *model, uint32_t n)
@@ -90,78 +95,56 @@ static void norm_forward(struct layer *layer, struct model *model, uint32_t n)
         size_t set = at % s.count, from = at / s.count * shape_count(layer->in) + set * s.next;
         const float *x = layer->x + from, *gain = gains + set * s.channel_step;
         const float *bias = layer->bias_count ? biases + set * s.channel_step : NULL;
-        const struct moments m = moments[at] = measure(x, &s, layer->bias_count > 0);
-        float *y = layer->y + from;
+        struct norm norm;
 
-        for (size_t i = 0; i < s.runs * s.len; i++) {
-            size_t place = i / s.len * s.step + i % s.len, c = i % s.len;
-
-            y[place] = (x[place] - m.mean) * m.inverse * gain[c] + (bias ? bias[c] : 0.0f);
-        }
+        moments[at] = measure(model->kernels, x, &s, layer->bias_count > 0);
+        norm = norm_of(layer, at);
+        for (size_t r = 0; r < s.runs; r++)
+            model->kernels->normalise(layer->y + from + r * s.step, x + r * s.step, gain, bias,
+                                      &norm, s.len);
     }
 }
 
 /* dx = (g - mean(g) - v mean(g v)) / deviation, g = dy gain, v the normalised values; rms_norm
  * does without mean(g). */
-static void set_backward(float *dx, const float *dy, const float *x, const float *gain,
-                         const struct sets *s, const struct layer *layer)
-{
-    const struct moments m = *(const struct moments *)layer->state;
-    const size_t n = s->runs * s->len;
-    double mean = 0.0, along = 0.0;
-
-    for (size_t i = 0; i < n; i++) {
-        size_t place = i / s->len * s->step + i % s->len;
-        float g = dy[place] * gain[i % s->len];
-
-        mean += (double)g;
-        along += (double)g * (double)((x[place] - m.mean) * m.inverse);
-    }
-    mean = layer->bias_count ? mean / (double)n : 0.0;
-    along /= (double)n;
-    for (size_t i = 0; i < n; i++) {
-        size_t place = i / s->len * s->step + i % s->len;
-        float v = (x[place] - m.mean) * m.inverse;
-
-        dx[place] = m.inverse * (dy[place] * gain[i % s->len] - (float)mean - v * (float)along);
-    }
-}
-
 static void norm_backward(struct layer *layer, struct model *model, uint32_t n)
 {
-    const float *gains = model->weights + layer->weight;
+    const struct kernels *kernels = model->kernels;
     const struct sets s = sets_of(layer);
+    const double size = (double)(s.runs * s.len);
 
     for (size_t at = 0; at < n * s.count; at++) {
         size_t set = at % s.count, from = at / s.count * shape_count(layer->in) + set * s.next;
-        struct layer view = *layer;
+        const float *gain = model->weights + layer->weight + set * s.channel_step;
+        const float *x = layer->x + from, *dy = layer->dy + from;
+        struct norm norm = norm_of(layer, at);
+        double sums[2] = {0.0};
 
-        view.state = layer->state + 2 * at;
-        set_backward(layer->dx + from, layer->dy + from, layer->x + from,
-                     gains + set * s.channel_step, &s, &view);
+        for (size_t r = 0; r < s.runs; r++)
+            kernels->norm_dots(sums, dy + r * s.step, x + r * s.step, gain, &norm, s.len);
+        norm.slope = layer->bias_count ? (float)(sums[0] / size) : 0.0f;
+        norm.along = (float)(sums[1] / size);
+        for (size_t r = 0; r < s.runs; r++)
+            kernels->norm_back(layer->dx + from + r * s.step, dy + r * s.step, x + r * s.step, gain,
+                               &norm, s.len);
     }
 }
 
 /* Adds the gradient of example b to out: gains, then biases. */
-static void example_gradient(const struct layer *layer, uint32_t b, float *out)
+static void example_gradient(const struct layer *layer, const struct kernels *kernels, uint32_t b,
+                             float *out)
 {
     const struct sets s = sets_of(layer);
-    const struct moments *moments = (const struct moments *)layer->state + b * s.count;
-    const size_t example = b * shape_count(layer->in);
 
     for (size_t set = 0; set < s.count; set++) {
-        const float *x = layer->x + example + set * s.next;
-        const float *dy = layer->dy + example + set * s.next;
+        const size_t from = b * shape_count(layer->in) + set * s.next;
+        const struct norm norm = norm_of(layer, b * s.count + set);
         float *gain = out + set * s.channel_step;
         float *bias = layer->bias_count ? gain + layer->weight_count : NULL;
 
-        for (size_t i = 0; i < s.runs * s.len; i++) {
-            size_t place = i / s.len * s.step + i % s.len, c = i % s.len;
-
-            gain[c] += dy[place] * (x[place] - moments[set].mean) * moments[set].inverse;
-            if (bias)
-                bias[c] += dy[place];
-        }
+        for (size_t r = 0; r < s.runs; r++)
+            kernels->norm_slopes(gain, bias, layer->dy + from + r * s.step,
+                                 layer->x + from + r * s.step, &norm, s.len);
     }
 }
 
@@ -171,7 +154,7 @@ static void norm_norms(struct layer *layer, struct model *model, uint32_t n)
 
     memset(layer->kept, 0, n * count * sizeof *layer->kept);
     for (uint32_t b = 0; b < n; b++) {
-        example_gradient(layer, b, layer->kept + b * count);
+        example_gradient(layer, model->kernels, b, layer->kept + b * count);
         model->squares[b] += model->kernels->sum_squares(layer->kept + b * count, count);
     }
 }
@@ -186,7 +169,7 @@ static void norm_gradient(struct layer *layer, struct model *model, uint32_t n, 
             model->kernels->add_scaled(sum + layer->weight, layer->kept + b * count, factors[b],
                                        count);
         else
-            example_gradient(layer, b, sum + layer->weight);
+            example_gradient(layer, model->kernels, b, sum + layer->weight);
     }
 }
 

@@ -405,3 +405,36 @@ Test(kernels, say_when_a_weight_is_not_finite)
 {
     for_each_set(check_finite);
 }
+
+static void check_norms(const struct kernels *set)
+{
+    const struct norm norm = {.mean = 0.3f, .inverse = 1.7f, .slope = 0.2f, .along = -0.4f};
+
+    for (size_t n = 0; n < 70; n += n < 36 ? 1 : 11) {
+        double got[4] = {1.0, 2.0, 3.0, 4.0}, want[4] = {1.0, 2.0, 3.0, 4.0};
+
+        fill(n);
+        set->moments(got, in_a + 1, 0.25, n);
+        kernels_ref.moments(want, in_a + 1, 0.25, n);
+        set->norm_dots(got + 2, in_a + 1, in_b + 3, in_b + 101, &norm, n);
+        kernels_ref.norm_dots(want + 2, in_a + 1, in_b + 3, in_b + 101, &norm, n);
+        for (int i = 0; i < 4; i++)
+            cr_assert_float_eq(got[i], want[i], 1e-5, "%s sum %d of %zu", set->name, i, n);
+        set->normalise(out.got + 1, in_a + 1, in_b + 1, in_b + 201, &norm, n);
+        kernels_ref.normalise(out.want + 1, in_a + 1, in_b + 1, in_b + 201, &norm, n);
+        set->normalise(out.got + 101, in_a + 1, in_b + 1, NULL, &norm, n);
+        kernels_ref.normalise(out.want + 101, in_a + 1, in_b + 1, NULL, &norm, n);
+        set->norm_back(out.got + 201, in_a + 1, in_b + 3, in_b + 101, &norm, n);
+        kernels_ref.norm_back(out.want + 201, in_a + 1, in_b + 3, in_b + 101, &norm, n);
+        set->norm_slopes(out.got + 301, out.got + 401, in_a + 1, in_b + 3, &norm, n);
+        kernels_ref.norm_slopes(out.want + 301, out.want + 401, in_a + 1, in_b + 3, &norm, n);
+        set->norm_slopes(out.got + 501, NULL, in_a + 1, in_b + 3, &norm, n);
+        kernels_ref.norm_slopes(out.want + 501, NULL, in_a + 1, in_b + 3, &norm, n);
+        expect_near(set, "norms", 3e-6);
+    }
+}
+
+Test(kernels, normalise_as_the_plain_loops_do)
+{
+    for_each_set(check_norms);
+}
