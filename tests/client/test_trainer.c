@@ -25,6 +25,13 @@ static struct trainer_job job;
          "privacy: {unit: example, clip_norm: 1, noise_multiplier: 1, delta: 1.0e-5}\n"
 #define WITHOUT HEAD "training: {learning_rate: 0.1, epochs: 2, batch: 20}\nprivacy: {unit: none}\n"
 
+#define OF_USERS                                                                                   \
+    "task: t\nmodel:\n  input: [1, 1, 4]\n  layers:\n    - {type: dense, units: 2}\n"              \
+    "data: {classes: 2}\nrounds: {count: 2, cohort_min: 3, cohort_max: 4}\n"                       \
+    "training: {learning_rate: 0.1, epochs: 2, batch: 20}\n"                                       \
+    "privacy: {unit: user, placement: local, clip_norm: 1.0e-3, noise_multiplier: 1, "             \
+    "delta: 1.0e-5, clip_quantile: 0.5, clip_count_noise: 2}\n"
+
 /* Rows whose label is the sign of the first feature. */
 static void write_data(unsigned rows, unsigned columns)
 {
@@ -257,5 +264,57 @@ Test(trainer, the_bound_of_batches_does_not_follow_the_number_of_examples)
         cr_assert_geq(bound, b + 10 * sqrt(b) + 32);
         cr_assert_eq(trainer_batch_bound(b, b + sqrt(b) + 0.01), trainer_batch_bound(2 * b, 0));
         cr_assert_geq(trainer_batch_bound(b, 1e6), 1e6 + 9 * sqrt(1e6));
+    }
+}
+
+/* The round's clip norm as the aggregator writes it beside the weights. */
+static void tell_clip(const char *clip)
+{
+    struct safetensors_metadata words = {0};
+    struct model *model;
+
+    MUST(safetensors_metadata_set(&words, TASK_CLIP_KEY, clip));
+    MUST(task_model_new(&model, task, 1, NULL));
+    cn_buf_reset(&global_model);
+    MUST(safetensors_encode(&global_model, model, &words));
+    model_free(model);
+    job.model = global_model.data;
+    job.model_len = global_model.len;
+}
+
+Test(trainer, clips_a_users_update_and_says_whether_it_had_to)
+{
+    char clip[TASK_CLIP_TEXT_MAX];
+    double rider;
+
+    prepare(OF_USERS);
+    rider = task_rider(task);
+    cr_assert_gt(rider, 0);
+    trainer_run(&job); /* the first model names no clip: the task's own */
+    MUST(job.err);
+    cr_assert_eq(job.clip, 1e-3);
+    cr_assert_float_eq(norm(), 1e-3, 1e-8);
+    cr_assert_eq(job.update[job.d], (float)(-rider / 2));
+    cr_assert_eq(job.counters[TASK_COUNTER_DEVICES], 1);
+    trainer_job_clear(&job);
+    task_clip_text(clip, 1000.0 / 3);
+    tell_clip(clip);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(job.clip, 1000.0 / 3);
+    cr_assert_gt(norm(), 1e-2);
+    cr_assert_eq(job.update[job.d], (float)(rider / 2));
+}
+
+Test(trainer, refuses_a_clip_that_is_none)
+{
+    static const char *const bad[] = {"", "x", "1x", "0", "-1", "nan", "inf", "1e300"};
+
+    prepare(OF_USERS);
+    for (size_t i = 0; i < CN_COUNT(bad); i++) {
+        tell_clip(bad[i]);
+        trainer_run(&job);
+        cr_assert_eq(job.err, CN_E_DATA, "'%s'", bad[i]);
+        cr_assert_null(job.update);
     }
 }
