@@ -132,15 +132,22 @@ static enum cn_err plan_rows(struct layer *layer, struct model *model, struct at
     return CN_OK;
 }
 
-static void claim(struct model *model, const struct attention *a)
+static void claim(const struct layer *layer, struct model *model, const struct attention *a)
 {
     const size_t c = a->width, longest = a->steps > a->seen ? a->steps : a->seen;
     const size_t head = a->head * longest + longest * longest;
 
     model_claim_scratch(model, head);
     model_claim_scratch(model, STEPS_OUTER_SCRATCH(c));
-    model_claim_scratch(model, steps_scratch(NORM_GRAM, longest, 3 * c, c));
-    model_claim_scratch(model, steps_scratch(NORM_TWICE, longest, 3 * c, c));
+    steps_claim(model, layer->way, steps_scratch(NORM_GRAM, longest, 3 * c, c),
+                steps_scratch(NORM_TWICE, longest, 3 * c, c));
+}
+
+static size_t attention_floats(const struct layer *layer)
+{
+    const size_t steps = layer->in.width, seen = is_cross(layer) ? layer->in_other.width : steps;
+
+    return layer->spec.heads * steps * seen + (4 * steps + 4 * seen) * layer->in.channels;
 }
 
 static enum cn_err attention_plan(struct layer *layer, struct model *model)
@@ -163,7 +170,7 @@ static enum cn_err attention_plan(struct layer *layer, struct model *model)
     CN_TRY(model_floats(model, &a->shares, rows * layer->spec.heads, a->seen));
     CN_TRY(model_floats(model, &a->mixed, rows, a->width));
     CN_TRY(model_floats(model, &a->dmixed, rows, a->width));
-    claim(model, a);
+    claim(layer, model, a);
     return CN_OK;
 }
 
@@ -462,6 +469,7 @@ const struct layer_ops attention_ops = {
     .infer = attention_infer,
     .tensors = attention_tensors,
     .init = attention_init,
+    .floats = attention_floats,
     .plan = attention_plan,
     .prepare = attention_prepare,
     .forward = attention_forward,

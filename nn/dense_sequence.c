@@ -24,8 +24,8 @@ static enum cn_err plan(struct layer *layer, struct model *model)
     if (layer->dx)
         CN_TRY(model_shared_floats(model, &layer->packed_back, layer->weight_count, 1));
     model_claim_scratch(model, STEPS_OUTER_SCRATCH(in));
-    model_claim_scratch(model, steps_scratch(NORM_GRAM, layer->in.width, out, in));
-    model_claim_scratch(model, steps_scratch(NORM_TWICE, layer->in.width, out, in));
+    steps_claim(model, layer->way, steps_scratch(NORM_GRAM, layer->in.width, out, in),
+                steps_scratch(NORM_TWICE, layer->in.width, out, in));
     return CN_OK;
 }
 

@@ -56,6 +56,7 @@ const struct layer_ops gru_ops = {
     .infer = recurrent_infer,
     .tensors = recurrent_tensors,
     .init = recurrent_init,
+    .floats = recurrent_floats,
     .plan = recurrent_plan,
     .prepare = recurrent_prepare,
     .forward = gru_forward,

@@ -58,6 +58,7 @@ const struct layer_ops lstm_ops = {
     .infer = recurrent_infer,
     .tensors = recurrent_tensors,
     .init = recurrent_init,
+    .floats = recurrent_floats,
     .plan = recurrent_plan,
     .prepare = recurrent_prepare,
     .forward = lstm_forward,

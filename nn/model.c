@@ -70,6 +70,8 @@ static enum cn_err plan_layer(struct model *model, struct layer *layer)
     const bool in_place =
         layer->ops->in_place && chained && before && !before->ops->needs_output && !before->shared;
 
+    if ((uint64_t)model->batch_max * layer->in.height * layer->in.width > INT32_MAX)
+        return CN_E_TOO_LARGE; /* rows of a product are counted in 32 bits */
     layer->x = layer->y = model_at(model, layer->input);
     layer->dx = layer->dy = model_gradient_at(model, layer->input);
     if (layer->dx && !chained)

@@ -14,6 +14,8 @@
 #define BATCH_AUTO_FLOATS ((size_t)384 * 1024)
 #define BATCH_AUTO_MIN 8u
 #define BATCH_AUTO_MAX 256u
+/* Models whose single examples are large take fewer, so as not to fill the memory. */
+#define BATCH_AUTO_FLOATS_MAX ((size_t)64 * 1024 * 1024)
 
 static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
     [LAYER_DENSE] = &dense_ops,
@@ -566,6 +568,8 @@ static size_t floats_per_example(const struct model *model)
 
         if (!layer->ops->in_place)
             count += 2 * shape_count(layer->out);
+        if (layer->ops->floats)
+            count += layer->ops->floats(layer);
         if (layer->spec.kind == LAYER_CONV2D && layer->weight_count < BATCH_AUTO_FLOATS / 16)
             count += layer->weight_count;
     }
@@ -579,6 +583,8 @@ uint32_t model_batch_auto(const struct model *model)
     for (uint32_t i = 0; i < model->layer_count; i++)
         if (model->layers[i].ops->batch_wish > least)
             least = model->layers[i].ops->batch_wish;
+    while (least > 1 && least * floats_per_example(model) > BATCH_AUTO_FLOATS_MAX)
+        least /= 2;
     if (batch < least)
         return (uint32_t)least;
     return batch > BATCH_AUTO_MAX ? BATCH_AUTO_MAX : (uint32_t)batch;

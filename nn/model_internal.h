@@ -117,6 +117,8 @@ struct layer_ops {
     uint32_t (*tensors)(const struct layer *layer, struct layer_tensor out[LAYER_TENSORS_MAX]);
     /* Draws the initial weights; NULL: uniform by fan in. */
     void (*init)(const struct layer *layer, float *weights, const struct cn_random *random);
+    /* Floats of its own that one example fills; NULL: few. */
+    size_t (*floats)(const struct layer *layer);
     /* Takes what it needs from the model's arena and claims scratch. */
     enum cn_err (*plan)(struct layer *layer, struct model *model);
     /* Before any forward with new weights: packs them. A replica has them from its primary. */

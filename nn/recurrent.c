@@ -66,15 +66,21 @@ void recurrent_init(const struct layer *layer, float *weights, const struct cn_r
                        1.0 / sqrt(layer->spec.units), random);
 }
 
-static size_t scratch_wanted(const struct layer *layer, const struct recurrent *r)
+size_t recurrent_floats(const struct layer *layer)
+{
+    const size_t h = layer->spec.units, sides = layer->spec.kind == LAYER_LSTM ? 1 : 2;
+
+    return steps_of(layer) * (layer->in.channels + 2 * h + sides * gates_of(layer) * h);
+}
+
+static void claim(const struct layer *layer, struct model *model, const struct recurrent *r)
 {
     const size_t steps = steps_of(layer), h = layer->spec.units, gates = r->gates * h;
-    const size_t widest = gates > layer->in.channels ? gates : layer->in.channels;
-    size_t gram = 2 * steps * steps + steps * widest, made = layer->weight_count + gates;
-    size_t outer = STEPS_OUTER_SCRATCH(h > layer->in.channels ? h : layer->in.channels);
+    const size_t in = layer->in.channels, widest = gates > in ? gates : in;
 
-    gram = gram > made ? gram : made; /* tests force either way */
-    return gram > outer ? gram : outer;
+    steps_claim(model, layer->way, 2 * steps * steps + steps * widest,
+                steps_scratch(NORM_TWICE, steps, gates, in > h ? in : h));
+    model_claim_scratch(model, STEPS_OUTER_SCRATCH(h > in ? h : in));
 }
 
 static enum cn_err plan_packed(struct layer *layer, struct model *model, struct recurrent *r)
@@ -113,7 +119,7 @@ enum cn_err recurrent_plan(struct layer *layer, struct model *model)
         CN_TRY(model_floats(model, &r->c, rows + model->batch_max, h));
         CN_TRY(model_floats(model, &r->dc, model->batch_max, h));
     }
-    model_claim_scratch(model, scratch_wanted(layer, r));
+    claim(layer, model, r);
     return CN_OK;
 }
 

@@ -30,6 +30,7 @@ struct recurrent {
 enum cn_err recurrent_infer(struct layer *layer, struct cn_diag *diag);
 uint32_t recurrent_tensors(const struct layer *layer, struct layer_tensor out[LAYER_TENSORS_MAX]);
 void recurrent_init(const struct layer *layer, float *weights, const struct cn_random *random);
+size_t recurrent_floats(const struct layer *layer);
 enum cn_err recurrent_plan(struct layer *layer, struct model *model);
 void recurrent_prepare(struct layer *layer, const struct model *model);
 void recurrent_norms(struct layer *layer, struct model *model, uint32_t n);

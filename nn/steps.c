@@ -176,3 +176,13 @@ size_t steps_scratch(enum norm_way way, size_t count, size_t out, size_t in)
         return 2 * count * count + count * (out > in ? out : in);
     return out * in + out;
 }
+
+#define CLAIM_ANYWAY ((size_t)1 << 14)
+
+void steps_claim(struct model *model, enum norm_way way, size_t wanted_gram, size_t wanted_twice)
+{
+    if (way == NORM_GRAM || wanted_gram <= CLAIM_ANYWAY)
+        model_claim_scratch(model, wanted_gram);
+    if (way == NORM_TWICE || wanted_twice <= CLAIM_ANYWAY)
+        model_claim_scratch(model, wanted_twice);
+}

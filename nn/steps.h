@@ -62,4 +62,8 @@ double steps_square(const struct kernels *kernels, const struct steps *dy, const
 enum norm_way steps_way(uint32_t count, uint32_t out, uint32_t in);
 size_t steps_scratch(enum norm_way way, size_t count, size_t out, size_t in);
 
+/* Makes sure that scratch will do for `way`; for the other way too when that costs little, so that
+ * tests can force it. */
+void steps_claim(struct model *model, enum norm_way way, size_t wanted_gram, size_t wanted_twice);
+
 #endif
