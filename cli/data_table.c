@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "cli/show.h"
 #include "data/deidentify.h"
@@ -37,6 +38,17 @@ static const char *folder_of(char out[CN_PATH_MAX], const char *path)
     memcpy(out, path, len);
     out[len] = '\0';
     return out;
+}
+
+/* Prints a column's name so that it can be printed anywhere, over 24 cells. */
+static void print_name(const struct cn_args *args, const char *name)
+{
+    struct cn_buf buf;
+
+    cn_buf_init(&buf, 8 * DATA_NAME_MAX);
+    cn_put_printable(&buf, name, strlen(name));
+    fprintf(args->out, "  %-24.*s ", (int)buf.len, buf.data ? (const char *)buf.data : "");
+    cn_buf_clear(&buf);
 }
 
 /* The kinds that a share of the values look like: [{"kind": ..., "count": ..., "share": ...}]. */
@@ -122,7 +134,8 @@ static void print_column(const struct cn_args *args, const struct profile_column
 {
     char count[SHOW_NUMBER_MAX], missing[SHOW_NUMBER_MAX];
 
-    fprintf(args->out, "  %-24s %-9s %10s %9s%s", column->name, profile_type_text(column->type),
+    print_name(args, column->name);
+    fprintf(args->out, "%-9s %10s %9s%s", profile_type_text(column->type),
             show_count(missing, column->missing), show_count(count, column->distinct),
             column->distinct == PROFILE_DISTINCT_MAX ? "+" : " ");
     if (column->type == PROFILE_NUMBER)
@@ -231,8 +244,9 @@ static void print_report(const struct cn_args *args, const struct deidentify_rep
     for (uint32_t i = 0; i < report->column_count; i++) {
         const struct deidentify_column *column = &report->columns[i];
 
-        fprintf(args->out, "  %-24s %-10s %10s changed", column->name,
-                policy_action_text(column->action), show_count(count, column->changed));
+        print_name(args, column->name);
+        fprintf(args->out, "%-10s %10s changed", policy_action_text(column->action),
+                show_count(count, column->changed));
         print_suspects(args, column->suspects, report->rows_out - column->missing);
         fprintf(args->out, "\n");
     }
