@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "cli/data_split.h"
 #include "cli/data_table.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -303,18 +304,12 @@ static void print_cut(const struct cn_args *args, const struct cut *cut)
             cut->folder, cut->folder);
 }
 
-static enum cn_err split_run(struct cut *cut, const struct cn_args *args, struct cn_diag *diag)
+static enum cn_err split_run(struct cut *cut, const struct cn_args *args,
+                             const struct data_source *source, struct cn_diag *diag)
 {
-    struct data_source source;
-
     cut->parts = (uint32_t)cn_args_uint(args, "parts");
     cut->folder = cn_args_text(args, "out");
-    CN_TRY(data_source_parse(&source, cn_args_text(args, "data"), diag));
-    if (strcmp(source.format, "idx") != 0) {
-        cn_diag_set(diag, NULL, 0, 0, "only idx:IMAGES,LABELS can be split");
-        return CN_E_CONFIG;
-    }
-    CN_TRY(cut_read(cut, &source, diag));
+    CN_TRY(cut_read(cut, source, diag));
     CN_TRY(cut_deal(cut, args, diag));
     CN_TRY(cut_count(cut));
     return cut_write(cut, diag);
@@ -324,8 +319,18 @@ static int data_split(const struct cn_args *args)
 {
     struct cn_diag diag = {0};
     struct cut cut = {0};
-    enum cn_err err = split_run(&cut, args, &diag);
+    struct data_source source;
+    enum cn_err err = data_source_parse(&source, cn_args_text(args, "data"), &diag);
     int code = CN_EXIT_DONE;
+
+    if (err == CN_OK && strcmp(source.format, "images") == 0) {
+        cn_diag_set(&diag, NULL, 0, 0, "a folder of images is split by moving files of each class");
+        err = CN_E_CONFIG;
+    }
+    if (err == CN_OK && strcmp(source.format, "idx") != 0)
+        return data_split_lines(args, &source);
+    if (err == CN_OK)
+        err = split_run(&cut, args, &source, &diag);
 
     if (err != CN_OK)
         code = cn_args_fail(args, err, &diag);
@@ -356,7 +361,7 @@ static const struct cn_option deidentify_options[] = {
 };
 static const struct cn_option split_options[] = {
     {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE", .required = true,
-     .help = "idx:IMAGES,LABELS"},
+     .help = "idx:, csv:, tsv:, libsvm: or text:; a text without labels is cut in its order"},
     {.name = "parts", .kind = CN_OPTION_UINT, .value = "N", .min = 1, .max = SPLIT_PARTS_MAX,
      .required = true, .help = "how many"},
     {.name = "dirichlet", .kind = CN_OPTION_REAL, .value = "ALPHA", .min = SPLIT_ALPHA_MIN,
@@ -365,7 +370,7 @@ static const struct cn_option split_options[] = {
     {.name = "seed", .kind = CN_OPTION_UINT, .value = "SEED", .fallback = "1",
      .help = "the same seed gives the same parts, on every machine"},
     {.name = "out", .kind = CN_OPTION_TEXT, .value = "DIR", .required = true,
-     .help = "folder for part-1-images.gz, part-1-labels.gz, ..."},
+     .help = "folder for part-1-images.gz, part-1-labels.gz, ..., or part-1.csv, ..."},
 };
 /* clang-format on */
 

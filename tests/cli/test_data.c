@@ -112,9 +112,8 @@ Test(data, refuses_splits_that_make_no_sense)
     SAYS(world_err, "51 parts of 50 examples");
     cr_assert_eq(split("out", "--parts 0"), 2);
     cr_assert_eq(split("out", "--parts 2 --dirichlet 0"), 2);
-    cr_assert_eq(world_runf("data split --data csv:t,label=y --parts 2 --out %s", scratch_folder),
-                 2);
-    SAYS(world_err, "only idx:IMAGES,LABELS");
+    cr_assert_eq(world_runf("data split --data images:t --parts 2 --out %s", scratch_folder), 2);
+    SAYS(world_err, "a folder of images");
     cr_assert_eq(world_runf("data split --data idx:%s/y.gz,%s/x.gz --parts 2 --out %s/o",
                             scratch_folder, scratch_folder, scratch_folder),
                  3);
@@ -150,4 +149,70 @@ Test(data, tells_faults_of_files_with_their_place)
     cr_assert_eq(world_runf("data inspect --data csv:%s/t.csv,label=y --json", scratch_folder), 3);
     json_decref(world_json());
     cr_assert_eq(world_run("data inspect --data nothing"), 2);
+}
+
+/* Adds the numbers before the comma, tab or end of the lines behind `skip` to seen, each once. */
+static size_t gather_lines(bool seen[N], const char *name, size_t skip)
+{
+    size_t len, count = 0;
+    char *text = (char *)scratch_read(scratch_path(name), &len), *rest = NULL;
+
+    text[len] = '\0';
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        const char *number = strpbrk(line, ":=");
+        unsigned long value;
+
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        cr_assert(number, "%s", line);
+        value = strtoul(number + 1, NULL, 10);
+        cr_assert(value < N && !seen[value], "%s", line);
+        seen[value] = true;
+        count++;
+    }
+    return count;
+}
+
+Test(data, splits_files_of_lines_and_keeps_each_record_once)
+{
+    static const struct {
+        const char *file, *head, *line, *source, *part;
+    } cases[] = {
+        {"t.csv", "a,y\n", "\"v,=%u\",%u\n", "csv:%s/t.csv,label=y", "csv"},
+        {"t.tsv", "a\ty\n", "v=%u\t%u\n", "tsv:%s/t.tsv,label=2", "tsv"},
+        {"t.svm", "", "%2$u 1:%1$u\n", "libsvm:%s/t.svm", "libsvm"},
+        {"l.txt", "", "%2$u\tv=%1$u\n\n", "text:%s/l.txt,label=1", "text"},
+        {"s.txt", "", "v=%u %u\n", "text:%s/s.txt", "text"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[4096], source[512], name[64];
+        bool seen[N] = {false};
+        size_t count = 0;
+
+        strcpy(text, cases[i].head);
+        for (unsigned n = 0; n < N; n++)
+            sprintf(text + strlen(text), cases[i].line, n, n % 3);
+        scratch_text(cases[i].file, text);
+        snprintf(source, sizeof source, cases[i].source, scratch_folder);
+        cr_assert_eq(world_runf("data split --data %s --parts 4 --out %s/o%zu --json", source,
+                                scratch_folder, i),
+                     0, "%s", world_err);
+        json_decref(world_json());
+        for (unsigned part = 1; part <= 4; part++) {
+            snprintf(name, sizeof name, "o%zu/part-%u.%s", i, part, cases[i].part);
+            cr_assert_eq(gather_lines(seen, name, cases[i].head[0] != '\0'), N / 4, "%s", name);
+            count += N / 4;
+        }
+        cr_assert_eq(count, 48);
+        cr_assert_eq(
+            world_runf("data split --data %s --parts 4 --out %s/o%zu", source, scratch_folder, i),
+            3);
+        SAYS(world_err, "is there already");
+        cr_assert_eq(world_runf("data split --data %s --parts 3 --dirichlet 0.5 --out %s/d%zu",
+                                source, scratch_folder, i),
+                     i == 4 ? 2 : 0, "%s", world_err);
+    }
 }
