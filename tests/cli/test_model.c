@@ -142,7 +142,7 @@ Test(model, tells_what_does_not_fit)
     cr_assert_eq(evaluate("m.safetensors", "none.csv,label=y", ""), 3);
     SAYS(world_err, "none.csv");
     cr_assert_eq(evaluate("m.safetensors", "d.csv", ""), 2);
-    SAYS(world_err, "',label='");
+    SAYS(world_err, ",label=");
     scratch_text("wide.csv", "a,b,c,y\n1,2,3,yes\n");
     cr_assert_eq(evaluate("m.safetensors", "wide.csv,label=y", ""), 3);
     SAYS(world_err, "1 x 1 x 3");
@@ -152,4 +152,44 @@ Test(model, tells_what_does_not_fit)
     scratch_text("t.yaml", "task: [");
     cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", ""), 2);
     SAYS(world_err, "t.yaml:");
+}
+
+Test(model, tells_confusions_and_how_it_ranks)
+{
+    json_t *answer, *yes, *row;
+
+    make_files();
+    cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", " --json"), 0);
+    answer = world_json();
+    /* logits of yes over no: 1, 1 where it is and -1, 2 where it is not: two pairs of four */
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "auc")), 0.5, 1e-12);
+    yes = json_array_get(json_object_get(answer, "classes"), 1);
+    cr_assert_float_eq(json_real_value(json_object_get(yes, "precision")), 2.0 / 3, 1e-12);
+    cr_assert_float_eq(json_real_value(json_object_get(yes, "recall")), 1.0, 1e-12);
+    cr_assert_float_eq(json_real_value(json_object_get(yes, "f1")), 0.8, 1e-12);
+    row = json_object_get(json_array_get(json_object_get(answer, "classes"), 0), "taken_for");
+    cr_assert_eq(json_integer_value(json_array_get(row, 0)), 1);
+    cr_assert_eq(json_integer_value(json_array_get(row, 1)), 1);
+    json_decref(answer);
+    cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", ""), 0);
+    SAYS(world_out, "AUC       0.5000");
+    SAYS(world_out, "taken for");
+}
+
+Test(model, writes_itself_as_onnx)
+{
+    size_t len;
+    unsigned char *bytes;
+
+    make_files();
+    cr_assert_eq(world_runf("model export --onnx %s/m.safetensors %s/m.onnx --task %s/t.yaml",
+                            scratch_folder, scratch_folder, scratch_folder),
+                 0);
+    SAYS(world_out, "6 parameters");
+    bytes = scratch_read(scratch_path("m.onnx"), &len);
+    cr_assert(len > 100 && memmem(bytes, len, "Gemm", 4) && memmem(bytes, len, "logits", 6));
+    cr_assert_eq(world_runf("model export %s/t.yaml %s/m.onnx --task %s/t.yaml", scratch_folder,
+                            scratch_folder, scratch_folder),
+                 3);
+    SAYS(world_err, "t.yaml");
 }
