@@ -38,7 +38,7 @@ struct secagg_bench_result {
     double server_cpu_ms;     /* without the certificates, which are verified at login */
     double open_wall_ms;      /* the opening of the sum, by the clock on the wall */
     double server_peak_mb;    /* heap in use after any of the server's calls, above what was in use
-                               * before the round; 2^20 bytes; 0 where the allocator does not tell */
+                               * before the round; 2^20 bytes; 0 where nobody can tell */
     double bytes_up_per_client; /* messages with their frames' heads, mean over those that stayed */
     double bytes_down_per_client;
     double prg_gb_per_s;       /* ChaCha20 keystream, 10^9 bytes; measured in the same run */

@@ -325,6 +325,18 @@ Test(certificate, checks_the_rest_under_a_verified_invitation)
     certificate.invitation = verified;
     certificate.signature[5] ^= 1;
     cr_assert(certificate_check_under(&certificate, &verified) == CN_E_AUTH);
+    /* The holder of the one-time key gives itself more uses: the chain below is right. */
+    verified.uses++;
+    struct sign_key *one_time, *device = key_of(3);
+    uint8_t seed = 2;
+    const struct cn_random random = {fill_byte, &seed};
+    cr_assert(sign_key_new(&one_time, &random) == CN_OK);
+    cr_assert(certificate_make(&other, &verified, one_time, device, "silo-1", NOW) == CN_OK);
+    cr_assert(certificate_check_under(&other, &verified) == CN_OK);
+    verified.uses--;
+    cr_assert(certificate_check_under(&other, &verified) == CN_E_AUTH);
+    sign_key_free(one_time);
+    sign_key_free(device);
 }
 
 /* What changes any field, or the registrar, is another certificate to the cache. */

@@ -170,6 +170,23 @@ Test(secagg_complaint, puts_the_complainer_out_when_the_accused_was_faster)
     world_free(world);
 }
 
+/* Who is out stays out, whatever is said later of the device that put it out. */
+Test(secagg_complaint, keeps_a_device_out_when_its_accuser_is_accused_later)
+{
+    const bool junk[N] = {true};
+    struct world *world = world_with_junk(4, junk);
+    const uint32_t first[] = {0};
+
+    for (uint32_t k = 0; k < N; k++)
+        check_inbox(world, k);
+    ok(upload(world, 0));
+    ok(secagg_server_complain(world->server, 1, first, 1));
+    cr_assert_not(secagg_server_expects(world->server, 4));
+    fails(upload(world, 4), CN_E_INCONSISTENT);
+    fails(upload(world, 1), CN_E_INCONSISTENT);
+    world_free(world);
+}
+
 Test(secagg_complaint, refuses_complaints_that_can_not_be)
 {
     const bool nobody[N] = {false};
@@ -241,6 +258,9 @@ Test(secagg_complaint, refuses_seeds_where_none_belong)
     shares[at].kind = SECAGG_SELF; /* both kinds of one device */
     fails(secagg_server_reveal(world->server, 0, shares, given), CN_E_INCONSISTENT);
     shares[at].kind = SECAGG_EDGE;
+    shares[given] = shares[given - 1]; /* of 8, which survived: a seed behind its share */
+    shares[given].kind = SECAGG_EDGE;
+    fails(secagg_server_reveal(world->server, 0, shares, given + 1), CN_E_INCONSISTENT);
     ok(secagg_server_reveal(world->server, 0, shares, given));
     world_free(world);
 }
