@@ -5,7 +5,7 @@
     configs/data/fetch.py NAME... [--out build/datasets]
 
 NAME: austen (text: five novels to train on, the sixth to test), wdbc, german-credit (tables). The
-packages are downloaded with apt-get, unpacked and not installed. Tables are split 80 : 20 by a
+packages are downloaded with apt-get, unpacked and not installed. Tables become five folds by a
 fixed shuffle; their numbers are standardised by the training part's means and deviations and their
 categories become columns of 0 and 1. Only Python's standard library is needed.
 """
@@ -22,6 +22,7 @@ import sys
 import zlib
 
 BOOKS_TEST = "persuasion"
+FOLDS = 5
 
 
 # ---- R's serialisation, version 2 and 3, as far as data sets need it ----
@@ -148,17 +149,20 @@ def standardise(rows, train):
 
 
 def write_table(out, name, rows, labels):
+    """FOLDS pairs of files: each fifth once as the test, the rest to train on."""
     order = list(range(len(rows)))
     random.Random(1).shuffle(order)
-    cut = len(rows) * 4 // 5
-    rows = standardise(rows, order[:cut])
-    head = ["c%d" % i for i in range(len(rows[0]))] + ["label"]
-    for part, picks in (("train", order[:cut]), ("test", order[cut:])):
-        with open(out / ("%s-%s.csv" % (name, part)), "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(head)
-            writer.writerows(["%.6g" % v for v in rows[i]] + [labels[i]] for i in picks)
-    print("%s: %d + %d rows, %d columns" % (name, cut, len(rows) - cut, len(rows[0])))
+    for fold in range(FOLDS):
+        test = order[fold::FOLDS]
+        train = [i for k, i in enumerate(order) if k % FOLDS != fold]
+        values = standardise(rows, train)
+        head = ["c%d" % i for i in range(len(values[0]))] + ["label"]
+        for part, picks in (("train", train), ("test", test)):
+            with open(out / ("%s-%s-%d.csv" % (name, part, fold)), "w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(head)
+                writer.writerows(["%.6g" % v for v in values[i]] + [labels[i]] for i in picks)
+    print("%s: %d rows in %d folds, %d columns" % (name, len(rows), FOLDS, len(values[0])))
 
 
 def wdbc(out, work):
