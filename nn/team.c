@@ -17,8 +17,10 @@
 
 #define SPIN_NS 200000
 #define SPIN_LOOK 64 /* pauses between two looks at the clock */
-/* Multiplications for which waking the workers pays: some ten microseconds of one core. */
-#define WORK_MIN 500000.0
+/* A batch is shared when its multiplications, forward, outweigh what sharing costs: some
+ * microseconds for waking, and every weight and sum going from one core's cache to another's. */
+#define WAKE_WORK 250000.0
+#define WEIGHT_WORK 80.0 /* per weight */
 #define RANGE_UNIT 16
 
 /* One thread's share; its own cache lines. */
@@ -297,15 +299,28 @@ static enum cn_err gather(struct team *team, struct gradient_seen *seen)
     return err;
 }
 
+bool team_shares(const struct team *team, size_t n)
+{
+    const struct model *model = team->model;
+    double work = 0.0;
+
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        const struct layer *layer = &model->layers[i];
+
+        work += (double)layer->weight_count * layer->in.height * layer->in.width;
+    }
+    return team->threads > 1 && n >= team->threads &&
+           (double)n * work > WAKE_WORK + WEIGHT_WORK * (double)model->d;
+}
+
 enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *seen,
                           const struct gradient_batch *batch, const struct gradient_clip *clip,
                           double *norms)
 {
     struct model *model = team->model;
     const struct cn_random *random = model->random;
-    double work = (double)batch->n * (double)model_params(model);
 
-    if (team->threads == 1 || batch->n < team->threads || work < WORK_MIN)
+    if (!team_shares(team, batch->n))
         return clip ? gradient_add_clipped_with(model, sum, seen, batch, clip, norms)
                     : gradient_add(model, sum, seen, batch);
     team->task = (struct task){sum, batch, clip, norms};

@@ -9,6 +9,7 @@
 #ifndef CAIRN_NN_TEAM_H
 #define CAIRN_NN_TEAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,9 +35,13 @@ uint32_t team_threads(const struct team *team);
 /* Bytes of the replicas and sums, without the model itself. */
 size_t team_bytes(const struct team *team);
 
+/* Whether team_gradient lets the workers take part in a batch of n: where it would not pay for
+ * waking them and for moving weights and sums between cores, it does not. Depends on the model, the
+ * threads and n only. */
+bool team_shares(const struct team *team, size_t n);
+
 /* As gradient_add, or with clip as gradient_add_clipped_with, by all threads. Examples lie in the
- * parts in their order. A batch whose work would not pay for waking the workers is done by the
- * caller alone; that depends on the model and the batch's size only. Dropout draws from one
+ * parts in their order. A batch that is not shared is the caller's alone. Dropout draws from one
  * generator per part, seeded by the one given with gradient_use_random. */
 enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *seen,
                           const struct gradient_batch *batch, const struct gradient_clip *clip,

@@ -178,14 +178,17 @@ static void stride_part(void *ctx, uint32_t index, uint32_t threads)
         atomic_store(&stride->diverged, true);
 }
 
-/* One step of the optimiser along share * sum. */
-static enum cn_err change_weights(struct train *train, float share)
+/* One step of the optimiser along share * sum, by all threads if they shared the batch of n. */
+static enum cn_err change_weights(struct train *train, float share, size_t n)
 {
     struct stride stride = {.train = train,
                             .update = optimiser_begin(&train->optimiser, train->sum, share)};
 
     atomic_init(&stride.diverged, false);
-    team_run(train->team, stride_part, &stride);
+    if (team_shares(train->team, n))
+        team_run(train->team, stride_part, &stride);
+    else
+        stride_part(&stride, 0, 1);
     optimiser_end(&train->optimiser);
     return atomic_load(&stride.diverged) ? CN_E_DIVERGED : CN_OK;
 }
@@ -241,7 +244,7 @@ static enum cn_err make_step(struct train *train)
     if (options->noise)
         CN_TRY(options->noise(options->noise_ctx, train->sum, model_params(train->model)));
     model_zero_frozen(train->model, train->sum); /* of the noise */
-    CN_TRY(change_weights(train, (float)(1.0 / divisor)));
+    CN_TRY(change_weights(train, (float)(1.0 / divisor), batch.n));
     put_frozen_back(train);
     return CN_OK;
 }

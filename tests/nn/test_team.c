@@ -186,6 +186,22 @@ Test(team, says_when_a_part_diverges)
     free(sum);
 }
 
+Test(team, shares_only_batches_that_pay_for_it)
+{
+    struct model *model = model_of(&SPEC);
+    struct team *one, *two;
+
+    cr_assert_eq(team_new(&one, model, 1), CN_OK);
+    cr_assert_eq(team_new(&two, model, 2), CN_OK);
+    cr_expect(team_shares(two, EXAMPLES), "the other tests count on it");
+    cr_expect_not(team_shares(two, 1));
+    cr_expect_not(team_shares(two, 4));
+    cr_expect_not(team_shares(one, EXAMPLES));
+    team_free(one);
+    team_free(two);
+    model_free(model);
+}
+
 Test(team, refuses_numbers_of_threads_out_of_range)
 {
     struct model *model = model_of(&SPEC);

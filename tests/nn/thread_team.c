@@ -6,7 +6,7 @@
 
 #include "nn/train.h"
 
-#define EXAMPLES 64
+#define EXAMPLES 256 /* batches of half of them are shared */
 #define FEATURES 96
 #define PARAMS_MAX 20000
 
@@ -27,7 +27,7 @@ static float weights[2][PARAMS_MAX];
 static size_t train(float *out, const struct dataset *data, uint32_t threads, double clip)
 {
     struct train_options options = {
-        .learning_rate = 0.05, .momentum = 0.9, .batch = 32, .steps = 12, .clip_norm = clip};
+        .learning_rate = 0.05, .momentum = 0.9, .batch = 128, .steps = 6, .clip_norm = clip};
     struct cn_seeded seeded;
     struct cn_random random = cn_random_seeded(&seeded, 3);
     struct train_result result;
