@@ -47,6 +47,11 @@ enum cn_err commands_rounds_json(json_t **out, struct store *store, const struct
 enum cn_err commands_rounds_table(const struct cn_args *args, struct store *store,
                                   const struct store_task *task);
 
+/* "on", "off" (secure_aggregation.mode of the task's plan), "unknown" when the plan is not there.
+ */
+const char *commands_task_mode(const struct registry *registry, const struct store_task *task);
+#define COMMANDS_UNMASKED "without masks: the aggregator sees each device's own update"
+
 /* One line about a task for people. */
 void commands_task_line(const struct cn_args *args, const struct store_task *task);
 

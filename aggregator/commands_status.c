@@ -138,13 +138,17 @@ static enum cn_err status_task(void *ctx, const struct store_task *task)
     if (!status->args->json) {
         fputc('\n', status->args->out);
         commands_task_line(status->args, task);
+        if (strcmp(commands_task_mode(&status->folder.registry, task), "off") == 0)
+            fprintf(status->args->out, "  " COMMANDS_UNMASKED "\n");
         bool begun = task->published > 0 || task->attempt > 0 || task->state != STORE_TASK_WAITING;
         return begun ? commands_rounds_table(status->args, status->folder.store, task) : CN_OK;
     }
     json_t *object = commands_task_json(task);
     json_t *rounds = NULL;
     enum cn_err err = commands_rounds_json(&rounds, status->folder.store, task);
-    if (err == CN_OK && json_object_set_new(object, "rounds", rounds) != 0)
+    const char *mode = commands_task_mode(&status->folder.registry, task);
+    if (err == CN_OK && (json_object_set_new(object, "rounds", rounds) != 0 ||
+                         json_object_set_new(object, "secure_aggregation", json_string(mode)) != 0))
         err = CN_E_NOMEM;
     if (err == CN_OK && json_array_append_new(status->tasks, object) != 0)
         return CN_E_NOMEM;

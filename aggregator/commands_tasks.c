@@ -107,6 +107,8 @@ static void tell_submitted(const struct submitting *submitting)
     fprintf(args->out, "  model    %s parameters\n", cn_count_text(task->params, count));
     fprintf(args->out, "  rounds   %u, with %u to %u devices\n", (unsigned)row->rounds,
             (unsigned)task->rounds.cohort_min, (unsigned)task->rounds.cohort_max);
+    if (task->secure_aggregation.mode == TASK_MODE_OFF)
+        fprintf(args->out, "  updates  " COMMANDS_UNMASKED ", where its owner allows that\n");
     if (row->delta > 0)
         fprintf(args->out, "  privacy  epsilon %.3g at delta %.3g for every %s, after all rounds\n",
                 row->epsilon, row->delta, task_unit_text(task->privacy.unit));
@@ -174,6 +176,19 @@ enum cn_err commands_rounds_json(json_t **out, struct store *store, const struct
 {
     *out = json_array();
     return *out ? store_round_list(store, task->id, add_round, *out) : CN_E_NOMEM;
+}
+
+const char *commands_task_mode(const struct registry *registry, const struct store_task *task)
+{
+    struct blob *plan = NULL;
+    struct task *parsed = NULL;
+    const char *mode = "unknown";
+    if (registry_get(registry, &plan, task->plan, TASK_TEXT_BYTES_MAX, NULL) == CN_OK &&
+        task_parse(&parsed, (const char *)plan->bytes, plan->len, "plan", NULL) == CN_OK)
+        mode = parsed->secure_aggregation.mode == TASK_MODE_OFF ? "off" : "on";
+    task_free(parsed);
+    blob_drop(plan);
+    return mode;
 }
 
 void commands_task_line(const struct cn_args *args, const struct store_task *task)
