@@ -3,9 +3,9 @@
 """Runs `cairn bench train` and bench/peers/train_torch.py in turns and prints the ratios.
 
 Every pair is one run of each, one after the other, so that a busy moment of the machine hits both;
-the ratio of a row is the median of its pairs' ratios. Beside it the
-ratio of samples per second of processor time, which other jobs disturb less. With --dp or --threads 2 cairn is compared
-with itself too: plain, or one thread. --write puts the tables into bench/RESULTS.md.
+the ratio of a row is the median of its pairs' ratios. Beside it the ratio of samples per second of
+processor time, which other jobs disturb less. With --dp or --threads 2 cairn is compared with
+itself: plain, or one thread. --write puts the tables into bench/RESULTS.md.
 """
 import argparse
 import json
@@ -77,7 +77,8 @@ def table(options):
     cairn = [options.cairn, "bench", "train"]
     if options.dp or options.threads > 1:
         extra = ["--dp"] if options.dp else ["--threads", str(options.threads)]
-        rows = OWN if options.dp else [(m, b) for m, b, _ in ROWS if b == 32]
+        rows = OWN if options.dp else ([(m, b) for m, b, _ in ROWS if b == 32] +
+                                       [("logistic", 256), ("mlp", 256)])
         target = 0.6 if options.dp else 0.9 * options.threads
         return [(m, b, target, lambda m=m, b=b: run(cairn, m, b, options, extra),
                  lambda m=m, b=b: run(cairn, m, b, options)) for m, b in rows]
