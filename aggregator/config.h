@@ -27,10 +27,10 @@ struct config {
     uint32_t connections_max;
     uint32_t address_connections; /* of one address at a time; 0: any number */
     uint32_t address_per_s;       /* new ones of one address in a second; 0: any number */
-    uint64_t uploads_max;   /* bytes of unfinished uploads held at a time */
-    uint32_t downloads_max; /* models being sent at a time; others wait their turn */
-    uint32_t grace_s;       /* how long a phase waits for devices that are away */
-    uint32_t models_kept;   /* published models of each task that stay in blobs/ */
+    uint64_t uploads_max;         /* bytes of unfinished uploads held at a time */
+    uint32_t downloads_max;       /* models being sent at a time; others wait their turn */
+    uint32_t grace_s;             /* how long a phase waits for devices that are away */
+    uint32_t models_kept;         /* published models of each task that stay in blobs/ */
 };
 
 /* What init starts from: any address, port 7443, ten thousand connections. */

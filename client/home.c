@@ -178,6 +178,7 @@ static enum cn_err see_payment(struct home *home, const struct ledger_entry *ent
     if (strcmp(entry->kind, "spent") == 0) {
         CN_TRY(home_remember(home, &id));
         paid = home_payment(home, id.task);
+        CN_ASSERT(paid);
         memcpy(paid->binding, entry->binding, sizeof paid->binding);
         snprintf(paid->task, sizeof paid->task, "%s", entry->task);
     } else if (strcmp(entry->kind, RECEIPT_KIND) == 0) {

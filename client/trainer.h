@@ -28,7 +28,7 @@ struct trainer_job {
     /* in, borrowed */
     struct trainer *trainer;
     const struct task *task;
-    uint32_t round; /* from 0, below the task's number of rounds */
+    uint32_t round;       /* from 0, below the task's number of rounds */
     const uint8_t *plan;  /* [HASH_BYTES], names the task */
     const uint8_t *model; /* safetensors */
     size_t model_len;

@@ -235,7 +235,8 @@ static uint64_t train_deadline(const struct work *work)
     return owner_ms > 0 && now_ms(work) + owner_ms < end ? now_ms(work) + owner_ms : end;
 }
 
-/* From 0; an offer past the task's last round, which nothing else depends on, counts as the last. */
+/* From 0; an offer past the task's last round, which nothing else depends on, counts as the last.
+ */
 static uint32_t round_of(const struct work *work)
 {
     const uint32_t count = work->task->rounds.count, round = work->offer.id.round;
