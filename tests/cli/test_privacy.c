@@ -287,9 +287,13 @@ Test(privacy, shows_an_example_in_every_help)
     const struct cn_program *program = cli_program();
 
     for (size_t i = 0; i < program->verb_count; i++) {
+        char lines[1024], *rest = lines;
+
         cr_assert_eq(world_runf("%s --help", program->verbs[i].name), 0);
         SAYS(world_out, "example:");
-        SAYS(world_out, program->verbs[i].example);
+        snprintf(lines, sizeof lines, "%s", program->verbs[i].example);
+        for (char *line; (line = strsep(&rest, "\n")) != NULL;) /* each is indented by itself */
+            SAYS(world_out, line);
     }
     cr_assert_geq(program->verb_count, 8);
 }
