@@ -209,7 +209,7 @@ Test(trainer, a_training_that_diverges_gives_nothing_out)
             "    - {type: dense, units: 2}\n"
             "data: {classes: 2}\nsecure_aggregation: {update_range: 5}\n"
             "rounds: {count: 2, cohort_min: 3, cohort_max: 4}\n"
-            "training: {learning_rate: 1.0e+5, momentum: 0.9, epochs: 50, batch: 10}\n"
+            "training: {learning_rate: 1.0e+5, weight_decay: 1.0e+6, epochs: 5, batch: 10}\n"
             "privacy: {unit: none}\n");
     trainer_run(&job);
     cr_assert_eq(job.err, CN_E_DIVERGED, "%s", cn_err_text(job.err));
