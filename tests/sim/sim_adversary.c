@@ -81,7 +81,7 @@ static struct dealt *find_dealt(struct sim_adversary *adversary, const struct si
     struct dealt *dealt = &adversary->dealt[adversary->dealt_count++];
     memcpy(dealt->public_key, public_key, AGREE_PUBLIC_BYTES);
     memcpy(dealt->session, sitting->session, SECAGG_SESSION_BYTES);
-    dealt->threshold = sitting->share_threshold;
+    dealt->threshold = sitting->ring.threshold;
     return dealt;
 }
 
@@ -220,7 +220,7 @@ static void fill_row(const struct sim_adversary *adversary, const struct sim_sit
     for (uint32_t j = 0; j < sitting->count; j++) {
         uint32_t low = i < j ? i : j, high = i < j ? j : i;
 
-        if (!(sitting->near[i] >> j & 1) || !(sitting->shared >> j & 1) ||
+        if (!(sitting->ring.near[i] >> j & 1) || !(sitting->shared >> j & 1) ||
             secret_of(adversary, sitting->keys[j].mask_public))
             continue;
         row[SIM_DEVICES_MAX + low * SIM_MEMBERS_MAX + high] = i < j ? 1 : PRIME - 1;

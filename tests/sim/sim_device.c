@@ -209,7 +209,6 @@ static void note_roster(struct sim_device *device, const struct message_roster *
 {
     struct sim_world *world = device->world;
     struct participant_setup setup = make_setup(device);
-    struct secagg_shape shape;
 
     CN_ASSERT(world->sitting_count < SIM_SITTINGS_MAX && roster->count <= SIM_MEMBERS_MAX);
     struct sim_sitting *sitting = &world->sittings[world->sitting_count++];
@@ -221,10 +220,7 @@ static void note_roster(struct sim_device *device, const struct message_roster *
     memcpy(sitting->model, device->offer.model, HASH_BYTES);
     secagg_session_id(sitting->session, &setup.secagg, roster->members, roster->count,
                       roster->threshold);
-    sim_graph(&shape, sitting->near, &setup.secagg, sitting->session, roster->count,
-              roster->threshold);
-    sitting->share_threshold = shape.threshold;
-    sitting->neighbours_min = shape.neighbours_min;
+    sim_graph(&sitting->ring, &setup.secagg, sitting->session, roster->count, roster->threshold);
     for (uint32_t i = 0; i < roster->count; i++) {
         const struct secagg_member *member = &roster->members[i];
         const struct sim_device *known = sim_find_key(world, member->certificate.device);
@@ -256,10 +252,11 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
     for (uint32_t i = 0; i < complaint->count; i++)
         sitting->shared &= ~(1u << complaint->indices[i]);
     uint32_t size = (uint32_t)__builtin_popcount(sitting->shared);
-    bool ring = sitting->neighbours_min > 0;
-    bool few = ring ? size < sitting->neighbours_min + 1
+    bool ring = sitting->ring.neighbours_min > 0;
+    bool few = ring ? size < sitting->ring.neighbours_min + 1
                     : size < sitting->threshold || size < device->world->plan.cohort_min;
-    uint32_t strangers = sitting->shared & ~(sitting->near[sitting->index] | 1u << sitting->index);
+    uint32_t strangers =
+        sitting->shared & ~(sitting->ring.near[sitting->index] | 1u << sitting->index);
     if (!device->corrupt && (handed != inbox->count + 1 || few || strangers))
         sim_broken(device->world, "device %u masks among %u devices by %u seals", device->number,
                    size, inbox->count);
@@ -278,7 +275,7 @@ static void note_inbox(struct sim_device *device, const struct message_inbox *in
 static void check_list(const struct sim_device *device, const struct message_survivors *survivors)
 {
     const struct sim_sitting *sitting = device->sitting;
-    uint32_t known = 0, own = sitting->near[sitting->index] | 1u << sitting->index;
+    uint32_t known = 0, own = sitting->ring.near[sitting->index] | 1u << sitting->index;
     bool itself = false;
 
     if (device->corrupt)
@@ -308,22 +305,48 @@ static void note_survivors(struct sim_device *device, const struct message_survi
     memcpy(sitting->listed, survivors->indices, bytes);
 }
 
-/* A device may reveal only when enough of its session signed the very list that it signed. */
+/* The fewest vouchers in any degree / 2 places in a row around a device. */
+static uint32_t fewest_around(const struct sim_sitting *sitting, uint32_t vouched)
+{
+    const struct sim_ring *ring = &sitting->ring;
+    uint32_t half = ring->degree / 2, fewest = UINT32_MAX;
+
+    for (uint32_t start = 0; start <= half + 1; start++) {
+        uint32_t first = ring->place[sitting->index] + sitting->count - half + start, inside = 0;
+
+        for (uint32_t i = 0; i < sitting->count; i++) {
+            uint32_t steps = (ring->place[i] + 2 * sitting->count - first) % sitting->count;
+            inside += steps < half && vouched >> i & 1;
+        }
+        fewest = inside < fewest ? inside : fewest;
+    }
+    return fewest;
+}
+
+/* A device may reveal only when enough of its session signed the very list that it signed: of all,
+ * or on a ring of any half of its neighbourhood. */
 static void note_vouches(const struct sim_device *device, const struct message_vouches *vouches)
 {
     const struct sim_sitting *sitting = device->sitting;
     uint8_t text[HASH_BYTES];
-    uint32_t right = 0;
+    uint32_t vouched = 0;
 
     secagg_vouch_message(text, sitting->session, sitting->listed, sitting->listed_count);
-    for (uint32_t i = 0; i < vouches->count; i++)
-        right +=
-            vouches->vouches[i].index < sitting->count &&
-            sign_check(vouches->vouches[i].signature, sitting->identity[vouches->vouches[i].index],
-                       SECAGG_VOUCH_LABEL, text, sizeof text) == CN_OK;
-    if (right < sitting->threshold)
+    for (uint32_t i = 0; i < vouches->count; i++) {
+        const struct secagg_vouch *vouch = &vouches->vouches[i];
+
+        if (vouch->index < sitting->count &&
+            sign_check(vouch->signature, sitting->identity[vouch->index], SECAGG_VOUCH_LABEL, text,
+                       sizeof text) == CN_OK)
+            vouched |= 1u << vouch->index;
+    }
+    bool is_ring = sitting->ring.window_min > 0;
+    uint32_t right =
+        is_ring ? fewest_around(sitting, vouched) : (uint32_t)__builtin_popcount(vouched);
+    uint32_t needed = is_ring ? sitting->ring.window_min : sitting->threshold;
+    if (right < needed)
         sim_broken(device->world, "device %u reveals its shares for %u vouches, %u are needed",
-                   device->number, right, sitting->threshold);
+                   device->number, right, needed);
 }
 
 static void note(struct sim_device *device, const struct message *message)

@@ -55,7 +55,7 @@ struct sim_evil {
     uint8_t swapped_secret[SIM_MEMBERS_MAX][AGREE_SECRET_BYTES];
     struct secagg_sealed box[SIM_MEMBERS_MAX][SIM_MEMBERS_MAX]; /* from, to */
     bool shared[SIM_MEMBERS_MAX];
-    uint32_t near[2][SIM_MEMBERS_MAX]; /* bits: neighbours by the roster, by the victim's */
+    struct sim_ring rings[2]; /* by the roster, and by the victim's */
     uint32_t lists[2][SIM_MEMBERS_MAX], list_count[2];
     struct secagg_vouch vouches[2][SIM_MEMBERS_MAX];
     bool vouched[2][SIM_MEMBERS_MAX];
@@ -184,7 +184,7 @@ static void share_puppet(struct sim_world *world, const struct puppet *puppet, u
     struct sim_evil *evil = world->evil;
 
     for (uint32_t to = 0; to < evil->count; to++) {
-        if (to != from && !(evil->near[0][from] >> to & 1))
+        if (to != from && !(evil->rings[0].near[from] >> to & 1))
             continue;
         evil->box[from][to] = (struct secagg_sealed){.from = from, .to = to};
         seal_fake(world, evil->members, puppet->seal_secret, &evil->box[from][to]);
@@ -295,13 +295,12 @@ static void gather_members(struct sim_world *world)
 }
 
 static void find_neighbours(const struct sim_evil *evil, const struct secagg_member *members,
-                            uint32_t near[SIM_MEMBERS_MAX])
+                            struct sim_ring *ring)
 {
     uint8_t session[SECAGG_SESSION_BYTES];
-    struct secagg_shape numbers;
 
     secagg_session_id(session, &evil->config, members, evil->count, evil->threshold);
-    sim_graph(&numbers, near, &evil->config, session, evil->count, evil->threshold);
+    sim_graph(ring, &evil->config, session, evil->count, evil->threshold);
 }
 
 static void stage_roster(struct sim_world *world)
@@ -316,8 +315,8 @@ static void stage_roster(struct sim_world *world)
     for (uint32_t i = 0; attacks(world, SIM_ATTACK_SWAP_KEYS) && i < evil->count; i++)
         if ((int)i != position_of(world, evil->victim))
             make_keys(world, &swapped[i].keys, world->devices[0].key, evil->swapped_secret[i]);
-    find_neighbours(evil, evil->members, evil->near[0]);
-    find_neighbours(evil, swapped, evil->near[1]);
+    find_neighbours(evil, evil->members, &evil->rings[0]);
+    find_neighbours(evil, swapped, &evil->rings[1]);
     struct message message = {.type = MESSAGE_ROSTER,
                               .as.roster = {evil->id, evil->threshold, NULL, evil->count}};
     for (uint32_t i = 0; i < world->plan.devices; i++) {
@@ -355,7 +354,8 @@ static void stage_inbox(struct sim_world *world)
             left_out = (uint32_t)position_of(world, evil->victim);
         bool swaps = attacks(world, SIM_ATTACK_SWAP_KEYS) && i == evil->victim;
         for (uint32_t from = 0; own >= 0 && from < evil->count; from++)
-            if (evil->near[swaps][own] >> from & 1 && evil->shared[from] && from != left_out) {
+            if (evil->rings[swaps].near[own] >> from & 1 && evil->shared[from] &&
+                from != left_out) {
                 sealed[message.as.inbox.count] = evil->box[from][own];
                 sealed[message.as.inbox.count++].from = from;
             }

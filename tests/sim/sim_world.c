@@ -243,19 +243,25 @@ static bool deliver(struct sim_world *world, uint64_t until_ms)
     return true;
 }
 
-void sim_graph(struct secagg_shape *numbers, uint32_t near[SIM_MEMBERS_MAX],
-               const struct secagg_config *config, const uint8_t session[SECAGG_SESSION_BYTES],
-               uint32_t count, uint32_t threshold)
+void sim_graph(struct sim_ring *ring, const struct secagg_config *config,
+               const uint8_t session[SECAGG_SESSION_BYTES], uint32_t count, uint32_t threshold)
 {
-    *numbers = (struct secagg_shape){0};
-    memset(near, 0, SIM_MEMBERS_MAX * sizeof *near);
+    struct secagg_shape shape = {0};
+
+    *ring = (struct sim_ring){0};
     if (count < SECAGG_DEVICES_MIN)
         return;
-    CN_ASSERT(secagg_shape_init(numbers, config, session, count, threshold) == CN_OK);
-    for (uint32_t i = 0; i < count; i++)
+    CN_ASSERT(secagg_shape_init(&shape, config, session, count, threshold) == CN_OK);
+    ring->threshold = shape.threshold;
+    ring->degree = shape.graph.degree;
+    ring->window_min = shape.window_min;
+    ring->neighbours_min = shape.neighbours_min;
+    for (uint32_t i = 0; i < count; i++) {
+        ring->place[i] = shape.graph.place ? shape.graph.place[i] : i;
         for (uint32_t j = 0; j < count; j++)
-            near[i] |= (uint32_t)graph_is_neighbour(&numbers->graph, i, j) << j;
-    secagg_shape_clear(numbers); /* the numbers stay */
+            ring->near[i] |= (uint32_t)graph_is_neighbour(&shape.graph, i, j) << j;
+    }
+    secagg_shape_clear(&shape);
 }
 
 /* ---- what a seed means ---- */
@@ -304,8 +310,8 @@ static void plan_make(struct sim_world *world)
     } else if (sim_chance(world, 450)) {
         plan->corrupt = (plan->cohort_min - 1) / 3;
     }
-    if (plan->ring && plan->corrupt > 2)
-        plan->corrupt = 1 + sim_below(world, 2);
+    if (plan->ring && plan->corrupt > 1)
+        plan->corrupt = 1;
     plan->rounds = 1 + sim_below(world, 2);
     plan->attempts = 3;
     plan->dim = 1 + sim_below(world, SIM_DIM_MAX);
@@ -357,11 +363,9 @@ static void config_make(struct sim_world *world)
         .devices_min = (uint16_t)plan->cohort_min,
         .corrupt_permille =
             (uint16_t)((1000 * plan->corrupt + plan->cohort_min - 1) / plan->cohort_min),
-        .dropout_permille = 100,
+        .dropout_permille = 0,
         .security_bits = 60,
         .correctness_bits = 1};
-    if (SIM_PLANTED(WEAK_RING))
-        world->config.ring.corrupt_permille = 0;
     sim_trace(world, "a ring, of degree %u at full cohort",
               secagg_degree(&world->config, plan->cohort_max));
 }

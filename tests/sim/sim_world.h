@@ -75,8 +75,7 @@ enum {
     X(LATE_COUNTS,   "the aggregator adds a vector whose owner was declared dropped") \
     X(NO_DEADLINE,   "a phase waits for ever for a device that is away") \
     X(NO_REASON,     "a round is abandoned without a word") \
-    X(OFFERS_FIRST,  "the aggregator offers a round before its ledger's line is written") \
-    X(WEAK_RING,     "the ring is planned as if no device were corrupt")
+    X(OFFERS_FIRST,  "the aggregator offers a round before its ledger's line is written")
 /* clang-format on */
 
 enum sim_attack {
@@ -98,6 +97,14 @@ enum sim_bug {
         SIM_BUG_COUNT
 };
 
+/* The graph of a session. */
+struct sim_ring {
+    uint32_t threshold;                          /* shares that open a secret */
+    uint32_t degree, window_min, neighbours_min; /* the last two 0 when complete */
+    uint32_t near[SIM_MEMBERS_MAX];              /* bits: the neighbours of each member */
+    uint32_t place[SIM_MEMBERS_MAX];             /* on the ring */
+};
+
 /* One device in one session, as it took part: what privacy is judged by. */
 struct sim_sitting {
     uint32_t device;
@@ -105,9 +112,8 @@ struct sim_sitting {
     uint8_t model[HASH_BYTES];
     uint8_t session[SECAGG_SESSION_BYTES];
     uint32_t index, count, threshold;
-    uint32_t share_threshold, neighbours_min; /* of its graph; the latter 0 when complete */
-    uint32_t near[SIM_MEMBERS_MAX];           /* bits: the neighbours of each member */
-    struct secagg_keys keys[SIM_MEMBERS_MAX]; /* as its roster says */
+    struct sim_ring ring;
+    struct secagg_keys keys[SIM_MEMBERS_MAX];             /* as its roster says */
     uint8_t identity[SIM_MEMBERS_MAX][SIGN_PUBLIC_BYTES]; /* as its roster says */
     uint32_t shared;                                      /* bits: U2, itself included */
     uint32_t listed[SIM_MEMBERS_MAX], listed_count;       /* the survivors it signed */
@@ -234,10 +240,9 @@ void sim_cut(struct sim_world *world, struct sim_device *device, bool crash);
 struct sim_device *sim_find(struct sim_world *world, const uint8_t id[DEVICE_ID_BYTES]);
 struct sim_device *sim_find_key(struct sim_world *world, const uint8_t key[SIGN_PUBLIC_BYTES]);
 
-/* The neighbours of every member of a roster, as bits, and what else its graph says. */
-void sim_graph(struct secagg_shape *numbers, uint32_t near[SIM_MEMBERS_MAX],
-               const struct secagg_config *config, const uint8_t session[SECAGG_SESSION_BYTES],
-               uint32_t count, uint32_t threshold);
+/* The graph of a session; all zero for a roster too small to have one. */
+void sim_graph(struct sim_ring *ring, const struct secagg_config *config,
+               const uint8_t session[SECAGG_SESSION_BYTES], uint32_t count, uint32_t threshold);
 
 /* round_binding over the world's one plan. */
 void sim_binding(uint8_t binding[HASH_BYTES], const struct round_id *id,
