@@ -153,7 +153,7 @@ static void print_number(FILE *out, const char *name, double number, const char 
 {
     if (!isfinite(number))
         return;
-    fprintf(out, "%-10s", name);
+    fprintf(out, "%-12s", name);
     fprintf(out, format[0] == 'p' ? "%.2f %%\n" : "%.4f\n",
             format[0] == 'p' ? 100 * number : number);
 }
@@ -217,7 +217,7 @@ static void print_score(const struct cn_args *args, const struct score *score)
     print_number(out, "R2", metrics->r2, "n");
     print_number(out, "MAE", metrics->mae, "n");
     print_number(out, "RMSE", metrics->rmse, "n");
-    fprintf(out, "%-10s%s\n", "examples", show_count(count, metrics->n));
+    fprintf(out, "%-12s%s\n", "examples", show_count(count, metrics->n));
     if (!metrics->confusion)
         return;
     print_number(out, "mean F1", metrics_mean(metrics).f1, "n");

@@ -120,7 +120,7 @@ Test(model, measures_accuracy_class_by_class)
 
     make_files();
     cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", ""), 0);
-    SAYS(world_out, "accuracy  75.00 %");
+    SAYS(world_out, "accuracy    75.00 %");
     SAYS(world_out, "yes");
     cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", " --json"), 0);
     answer = world_json();
