@@ -13,9 +13,24 @@
 
 #define NOISE_LEAST 1e-3 /* of searches among all noises */
 #define NOISE_MOST 1e15
-#define SEARCH_PRECISION 1e-6
+#define SEARCH_PRECISION 1e-8
 
 /* ---- one mechanism ---- */
+
+/* What the distributed mechanism's price comes from: Kairouz, Liu, Steinke 2021, proposition 14. */
+static int json_distributed(json_t *object, const struct bounds_distributed *mechanism)
+{
+    struct bounds_sensitivity s;
+    double rho;
+
+    if (bounds_distributed_sensitivity(&s, mechanism) != CN_OK ||
+        bounds_distributed_zcdp(&rho, mechanism) != CN_OK)
+        return -1;
+    return json_object_set_new(object, "l2_sensitivity", json_real(s.l2)) |
+           json_object_set_new(object, "l1_sensitivity", json_real(s.l1)) |
+           json_object_set_new(object, "tau", json_real(s.tau)) |
+           json_object_set_new(object, "rho_per_step", json_real(rho));
+}
 
 static int json_mechanism(json_t *object, const struct cn_args *args,
                           const struct report_event *event)
@@ -34,6 +49,8 @@ static int json_mechanism(json_t *object, const struct cn_args *args,
         failed |= json_object_set_new(object, "sampling_rate", json_real(event->sampling_rate));
     if (event->kind == REPORT_CORRELATED)
         failed |= json_object_set_new(object, "squared_sensitivity", json_real(event->square));
+    if (event->kind == REPORT_DISTRIBUTED)
+        failed |= json_distributed(object, &event->distributed);
     return failed;
 }
 
@@ -61,27 +78,64 @@ static json_t *failed_json(json_t *object, int failed)
     return NULL;
 }
 
+static int json_order(json_t *object, double order, double rdp)
+{
+    return json_object_set_new(object, "order", json_real(order)) |
+           json_object_set_new(object, "rdp_at_order", show_json_real(rdp));
+}
+
+static enum cn_err ask_order(double *rdp, const struct cn_args *args,
+                             const struct report_event *event, enum pld_adjacency adjacency,
+                             struct cn_diag *diag)
+{
+    enum cn_err err;
+
+    *rdp = INFINITY;
+    if (!cn_args_given(args, "order"))
+        return CN_OK;
+    err = report_rdp(rdp, cn_args_real(args, "order"), event, 1, adjacency);
+    if (err == CN_E_CONFIG) {
+        cn_diag_set(diag, NULL, 0, 0, "no RDP at order %g", cn_args_real(args, "order"));
+        cn_diag_hint(diag, "orders lie above 1, up to %g", RDP_ORDER_MAX);
+    }
+    return err;
+}
+
+static int mechanism_json(json_t *object, const struct cn_args *args,
+                          const struct report_event *event, const struct privacy_price *price,
+                          const struct privacy_question *question)
+{
+    return privacy_price_json(object, price, question) | json_mechanism(object, args, event);
+}
+
 static int ask_mechanism(const struct cn_args *args, const struct privacy_question *question)
 {
     struct cn_diag diag = {0};
     struct privacy_price price;
     struct report_event event;
     json_t *object;
+    double rdp;
     enum cn_err err = privacy_event_read(&event, args, &diag);
 
     if (err == CN_OK)
         err = privacy_ask(&price, question, &event, 1, &diag);
+    if (err == CN_OK)
+        err = ask_order(&rdp, args, &event, question->adjacency, &diag);
     if (err != CN_OK)
         return cn_args_fail(args, err, &diag);
     if (args->json) {
+        int failed;
+
         object = json_object();
-        return show_json(args,
-                         failed_json(object, privacy_price_json(object, &price, question) |
-                                                 json_mechanism(object, args, &event)),
-                         CN_EXIT_DONE);
+        failed = mechanism_json(object, args, &event, &price, question);
+        if (cn_args_given(args, "order"))
+            failed |= json_order(object, cn_args_real(args, "order"), rdp);
+        return show_json(args, failed_json(object, failed), CN_EXIT_DONE);
     }
     privacy_price_print(args, &price, question);
     print_mechanism(args, &event);
+    if (cn_args_given(args, "order"))
+        fprintf(args->out, "  RDP at order %-5g %.10g\n", cn_args_real(args, "order"), rdp);
     return CN_EXIT_DONE;
 }
 
@@ -247,15 +301,16 @@ static enum cn_err give_up(double *noise, enum cn_err err)
     return err == CN_E_BUDGET ? CN_OK : err;
 }
 
-/* From noise that is right but for a few millionths, up to noise that is priced within the target.
- */
+/* From noise that is right but for a few millionths, or for rounding, up to noise that is priced
+ * within the target: by steps that grow, so that it ends near the first that does. */
 static enum cn_err settle(double *noise, struct report_event event,
                           const struct privacy_question *question, double target)
 {
     enum cn_err err = CN_OK;
+    double more = 1e-12;
 
     event.noise_multiplier = *noise;
-    for (int tries = 0; err == CN_OK && tries < 64; tries++) {
+    for (int tries = 0; err == CN_OK && tries < 16; tries++, more *= 4) {
         struct report report;
 
         err = report_make(&report, &event, 1, question->adjacency, question->at);
@@ -263,7 +318,7 @@ static enum cn_err settle(double *noise, struct report_event event,
             *noise = event.noise_multiplier;
             return CN_OK;
         }
-        event.noise_multiplier *= 1 + (tries < 16 ? 1e-6 : 1e-5);
+        event.noise_multiplier = fmin(*noise * (1 + more), PLD_NOISE_MAX);
     }
     return give_up(noise, err);
 }
@@ -377,8 +432,7 @@ static json_t *calibrated_json(const struct cn_args *args, const struct calibrat
                   show_json_real(found->noise_rdp), "epsilon_target", cn_args_real(args, "epsilon"),
                   "noise", found->noise, "noise_is", privacy_event_noise_name(args));
 
-    return failed_json(object, privacy_price_json(object, &found->price, question) |
-                                   json_mechanism(object, args, event));
+    return failed_json(object, mechanism_json(object, args, event, &found->price, question));
 }
 
 static int privacy_calibrate(const struct cn_args *args)
@@ -419,8 +473,9 @@ static int privacy_calibrate(const struct cn_args *args)
 #define ADJACENCY_OPTION {.name = "adjacency", .kind = CN_OPTION_CHOICE, .value = "NAME", \
      .choices = PRIVACY_ADJACENCIES, .fallback = "add-remove", \
      .help = "neighbouring data: one record more or less, or another in its place"}
-#define DELTA_OPTION {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = PLD_DELTA_MIN, \
-     .max = 0.999999, .required = true, .help = "chance that the promise may fail, e.g. 1e-5"}
+#define DELTA_OPTION {.name = "delta", .kind = CN_OPTION_REAL, .value = "D", .min = 0, \
+     .max = 0.999999, .required = true, \
+     .help = "chance that the promise may fail, e.g. 1e-5; 0 for laplace"}
 #define LEDGER_OPTION {.name = "ledger", .kind = CN_OPTION_TEXT, .value = "FILE", \
      .help = "instead of a mechanism: verify this ledger and price all that it holds"}
 #define MECHANISM_OPTIONS \
@@ -446,13 +501,17 @@ static int privacy_calibrate(const struct cn_args *args)
     REAL_OPTION("clip", "C", 1e-12, 1e12, "distributed: L2 norm of a vector before scaling"), \
     REAL_OPTION("sigma-local", "S", 0.5, 1e12, "distributed: each device's noise in whole units"), \
     REAL_OPTION("beta", "B", 0, 0.999999, "distributed: of the conditional rounding, 0: none")
+#define ORDER_OPTION \
+    REAL_OPTION("order", "A", 1, RDP_ORDER_MAX, "tell the RDP of all steps at this order, too")
 
-static const struct cn_option epsilon_options[] = {DELTA_OPTION, LEDGER_OPTION, MECHANISM_OPTIONS};
+static const struct cn_option epsilon_options[] = {DELTA_OPTION, LEDGER_OPTION, MECHANISM_OPTIONS,
+                                                   ORDER_OPTION};
 static const struct cn_option delta_options[] = {
     {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 0, .max = 1e6,
      .required = true, .help = "at this epsilon"},
     LEDGER_OPTION,
     MECHANISM_OPTIONS,
+    ORDER_OPTION,
 };
 static const struct cn_option calibrate_options[] = {
     {.name = "epsilon", .kind = CN_OPTION_REAL, .value = "E", .min = 1e-6, .max = 1e6,

@@ -63,6 +63,11 @@ enum cn_err privacy_ask(struct privacy_price *price, const struct privacy_questi
         any |= sampled(&events[i]);
     if (err == CN_OK && any)
         err = ask_unsampled(&price->unsampled, question, events, count);
+    if (err == CN_OK && !question->delta && question->at == 0 && isinf(price->best)) {
+        cn_diag_set(diag, NULL, 0, 0, "no epsilon holds at delta 0 with this noise");
+        cn_diag_hint(diag, "--delta 0 is for laplace; take for example 1e-5");
+        return CN_E_CONFIG;
+    }
     if (err == CN_E_CONFIG) {
         cn_diag_set(diag, NULL, 0, 0, "the mechanism can not be accounted with these parameters");
         cn_diag_hint(diag,

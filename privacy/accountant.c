@@ -7,7 +7,7 @@
 
 /* More than the rounding of any sum here can take away. */
 #define ROUND_UP (1.0 + 1e-12)
-#define CALIBRATE_PRECISION 1e-6
+#define CALIBRATE_PRECISION 1e-9
 
 static const char *const kind_names[] = {
 #define X(name, text) text,

@@ -126,29 +126,28 @@ enum cn_err bounds_distributed_zcdp(double *rho, const struct bounds_distributed
 struct curve {
     bounds_rdp rdp;
     const void *ctx;
-    double steps, delta;
+    double steps;
+    bool for_delta;
+    double value; /* delta, or epsilon with for_delta */
 };
 
-static enum cn_err at(double *epsilon, const struct curve *curve, double log_excess)
+static enum cn_err at(double *out, const struct curve *curve, double log_excess)
 {
     double order = 1 + exp(log_excess), rdp;
 
     CN_TRY(curve->rdp(&rdp, order, curve->ctx));
-    rdp *= curve->steps;
-    return rdp_epsilon(epsilon, NULL, &order, &rdp, 1, curve->delta);
+    rdp = curve->steps > 0 ? rdp * curve->steps : 0;
+    return curve->for_delta ? rdp_delta(out, NULL, &order, &rdp, 1, curve->value)
+                            : rdp_epsilon(out, NULL, &order, &rdp, 1, curve->value);
 }
 
-/* Any order proves its epsilon, so where the search ends decides how good it is, not whether it
+/* Any order proves its bound, so where the search ends decides how good it is, not whether it
  * holds. */
-enum cn_err bounds_rdp_epsilon(double *epsilon, double *order, bounds_rdp rdp, const void *ctx,
-                               double steps, double delta)
+static enum cn_err best_order(double *out, double *order, const struct curve *given)
 {
-    const struct curve curve = {rdp, ctx, steps, delta};
+    const struct curve curve = *given;
     double low, high, best = INFINITY, middle = 0, value;
 
-    *epsilon = INFINITY;
-    if (!(delta > 0 && delta < 1) || !(steps >= 0))
-        return CN_E_CONFIG;
     for (double x = -12; x <= 18; x += 0.25) {
         CN_TRY(at(&value, &curve, x));
         if (value < best) {
@@ -169,9 +168,29 @@ enum cn_err bounds_rdp_epsilon(double *epsilon, double *order, bounds_rdp rdp, c
             low = a;
     }
     CN_TRY(at(&value, &curve, (low + high) / 2));
-    *epsilon = fmin(best, value) * ROUND_UP;
+    *out = fmin(best, value) * ROUND_UP;
     if (order)
-        *order = 1 + exp((low + high) / 2);
+        *order = 1 + exp(value < best ? (low + high) / 2 : middle);
+    return CN_OK;
+}
+
+enum cn_err bounds_rdp_epsilon(double *epsilon, double *order, bounds_rdp rdp, const void *ctx,
+                               double steps, double delta)
+{
+    *epsilon = INFINITY;
+    if (!(delta > 0 && delta < 1) || !(steps >= 0))
+        return CN_E_CONFIG;
+    return best_order(epsilon, order, &(struct curve){rdp, ctx, steps, false, delta});
+}
+
+enum cn_err bounds_rdp_delta(double *delta, double *order, bounds_rdp rdp, const void *ctx,
+                             double steps, double epsilon)
+{
+    *delta = 1;
+    if (!(epsilon >= 0) || isinf(epsilon) || !(steps >= 0))
+        return CN_E_CONFIG;
+    CN_TRY(best_order(delta, order, &(struct curve){rdp, ctx, steps, true, epsilon}));
+    *delta = fmin(*delta, 1);
     return CN_OK;
 }
 

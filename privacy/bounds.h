@@ -55,6 +55,9 @@ enum cn_err bounds_zcdp_epsilon(double *epsilon, double rho, double delta);
 typedef enum cn_err (*bounds_rdp)(double *rdp, double order, const void *ctx);
 enum cn_err bounds_rdp_epsilon(double *epsilon, double *order, bounds_rdp rdp, const void *ctx,
                                double steps, double delta);
+/* Delta at epsilon >= 0 in the same way. */
+enum cn_err bounds_rdp_delta(double *delta, double *order, bounds_rdp rdp, const void *ctx,
+                             double steps, double epsilon);
 
 /* Delta at epsilon of the discrete Gaussian on whole numbers, moved by sensitivity; and the
  * variance that it really has. sigma2 is in (0, 2^24]. */

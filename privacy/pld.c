@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "privacy/fft.h"
+#include "privacy/pld_exact.h"
 #include "privacy/pld_pair.h"
 #include "privacy/pld_plan.h"
 
@@ -552,6 +553,9 @@ static enum cn_err ask_all(struct pld_bracket *out, const struct question *ask,
         pure(out, ask, events, count);
         return CN_OK;
     }
+    if (count == 1 && pld_exact_knows(events, ask->adjacency))
+        return ask->for_epsilon ? pld_exact_epsilon(out, events, ask->adjacency, ask->value)
+                                : pld_exact_delta(out, events, ask->adjacency, ask->value);
     CN_TRY(ask_direction(&remove, ask, events, count, PLD_REMOVE));
     if (!both_directions_alike(events, count, ask->adjacency))
         CN_TRY(ask_direction(&add, ask, events, count, PLD_ADD));

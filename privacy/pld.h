@@ -61,7 +61,7 @@ enum cn_err pld_epsilon(struct pld_bracket *epsilon, const struct pld_event *eve
 enum cn_err pld_delta(struct pld_bracket *delta, const struct pld_event *events, size_t count,
                       enum pld_adjacency adjacency, double epsilon);
 
-/* Gives the smallest noise (rounded up by at most 1e-5 relative) with which event's steps cost at
+/* Gives the smallest noise (rounded up by at most 1e-6 relative) with which event's steps cost at
  * most epsilon at delta; event->noise is not read. For PLD_GAUSSIAN and PLD_LAPLACE. CN_E_BUDGET
  * when no noise does. *noise is 0 on failure. About ten times pld_epsilon. */
 enum cn_err pld_calibrate(double *noise, const struct pld_event *event,

@@ -4,6 +4,8 @@
 
 #include "privacy/pld.h"
 
+#define PRECISION 6e-7 /* of the logarithm of the noise */
+
 /* Looks for ln epsilon(ln noise) = ln target, which is nearly a line, by regula falsi (Illinois);
  * high always meets the target, so rounding is up. */
 struct search {
@@ -54,12 +56,13 @@ static enum cn_err search_run(struct search *search)
     int side = 0;
 
     CN_TRY(search_bracket(search));
-    while (search->f_low > 0 && search->high - search->low > 1e-5) {
+    while (search->f_low > 0 && search->high - search->low > PRECISION) {
         double a = weight_low * search->f_low, b = weight_high * search->f_high;
         double at = search->low + (search->high - search->low) * a / (a - b);
 
         /* a little beyond the estimate, so that both sides close in */
-        at = fmin(fmax(at + 4e-6, search->low + 2e-6), search->high - 2e-6);
+        at = fmin(fmax(at + PRECISION / 3, search->low + PRECISION / 6),
+                  search->high - PRECISION / 6);
         CN_TRY(search_at(&f, search, at));
         if (f <= 0) {
             search->high = at;
@@ -67,7 +70,7 @@ static enum cn_err search_run(struct search *search)
             weight_high = 1;
             weight_low = side == 1 ? weight_low / 2 : 1;
             side = 1;
-            if (f > -2e-6)
+            if (f > -PRECISION / 6)
                 break;
         } else {
             search->low = at;

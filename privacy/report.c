@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ROUND_UP (1.0 + 1e-12)
+#define SMOOTH_MAX 64 /* events; some 300 orders are tried of each */
 
 /* A grid with sigma of 2^11 steps or more: its discrete Gaussian is, but for a factor within
  * 1 +- 2^-250, a randomised rounding of the continuous one whose variance is 9 steps^2 smaller
@@ -156,16 +157,71 @@ static enum cn_err curve(double *total, const struct report_event *events, size_
     return CN_OK;
 }
 
+struct smooth {
+    const struct report_event *events;
+    size_t count;
+    double distance;
+};
+
+/* The composed RDP at any order. Beyond the orders that a Gaussian's formula takes there is none.
+ */
+static enum cn_err smooth_rdp(double *rdp, double order, const void *ctx)
+{
+    const struct smooth *all = ctx;
+    double total = 0, step;
+
+    *rdp = INFINITY;
+    if (order > RDP_ORDER_MAX)
+        return CN_OK;
+    for (size_t e = 0; e < all->count; e++) {
+        CN_TRY(step_rdp(&step, order, &all->events[e], all->distance));
+        total += all->events[e].steps ? (double)all->events[e].steps * step : 0;
+    }
+    *rdp = total;
+    return CN_OK;
+}
+
+/* Whether every order costs a formula only: then the best of all real orders is looked for. */
+static bool all_smooth(const struct report_event *events, size_t count)
+{
+    bool smooth = count <= SMOOTH_MAX;
+
+    for (size_t e = 0; e < count && smooth; e++)
+        smooth =
+            (events[e].kind != REPORT_GAUSSIAN && events[e].kind != REPORT_DISCRETE_GAUSSIAN) ||
+            !(events[e].sampling_rate > 0 && events[e].sampling_rate < 1);
+    return smooth;
+}
+
 static enum cn_err by_rdp(struct report *report, const struct report_event *events, size_t count,
                           double distance, double delta)
 {
-    double total[RDP_ORDERS] = {0};
+    const struct smooth all = {events, count, distance};
+    double total[RDP_ORDERS] = {0}, epsilon, order;
 
     CN_TRY(curve(total, events, count, distance));
     CN_TRY(rdp_epsilon(&report->epsilon_rdp, &report->rdp_order, rdp_orders, total, RDP_ORDERS,
                        delta));
+    if (all_smooth(events, count)) {
+        CN_TRY(bounds_rdp_epsilon(&epsilon, &order, smooth_rdp, &all, 1, delta));
+        if (epsilon < report->epsilon_rdp) {
+            report->epsilon_rdp = epsilon;
+            report->rdp_order = order;
+        }
+    }
     report->epsilon_rdp *= ROUND_UP;
     return CN_OK;
+}
+
+enum cn_err report_rdp(double *rdp, double order, const struct report_event *events, size_t count,
+                       enum pld_adjacency adjacency)
+{
+    const struct smooth all = {events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1};
+
+    *rdp = INFINITY;
+    if (!(order > 1 && order <= RDP_ORDER_MAX))
+        return CN_E_CONFIG;
+    return smooth_rdp(rdp, order, &all);
 }
 
 /* False for kinds without a loss distribution. */
@@ -222,9 +278,11 @@ static enum cn_err by_pld(struct report *report, const struct report_event *even
 static enum cn_err fill(struct report *report, const struct report_event *events, size_t count,
                         enum pld_adjacency adjacency, double delta)
 {
-    if (count > PLD_EVENTS_MAX || !(delta >= PLD_DELTA_MIN && delta < 1))
+    if (count > PLD_EVENTS_MAX || !(delta >= 0 && delta < 1) ||
+        (delta > 0 && delta < PLD_DELTA_MIN))
         return CN_E_CONFIG;
-    CN_TRY(by_rdp(report, events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1, delta));
+    if (delta > 0) /* at delta 0 RDP proves nothing */
+        CN_TRY(by_rdp(report, events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1, delta));
     return by_pld(report, events, count, adjacency, delta);
 }
 
@@ -262,16 +320,24 @@ enum cn_err report_unsampled(struct report *report, const struct report_event *e
 static enum cn_err fill_delta(struct report_delta *report, const struct report_event *events,
                               size_t count, enum pld_adjacency adjacency, double epsilon)
 {
-    double total[RDP_ORDERS] = {0};
+    const struct smooth all = {events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1};
+    double total[RDP_ORDERS] = {0}, smooth, order;
     struct pld_event *list;
     struct pld_bracket delta;
     enum cn_err err = CN_OK;
 
     if (count > PLD_EVENTS_MAX || !(epsilon >= 0) || isinf(epsilon))
         return CN_E_CONFIG;
-    CN_TRY(curve(total, events, count, adjacency == PLD_REPLACE_ONE ? 2 : 1));
+    CN_TRY(curve(total, events, count, all.distance));
     CN_TRY(
         rdp_delta(&report->delta_rdp, &report->rdp_order, rdp_orders, total, RDP_ORDERS, epsilon));
+    if (all_smooth(events, count)) {
+        CN_TRY(bounds_rdp_delta(&smooth, &order, smooth_rdp, &all, 1, epsilon));
+        if (smooth < report->delta_rdp) {
+            report->delta_rdp = smooth;
+            report->rdp_order = order;
+        }
+    }
     report->delta_rdp = fmin(report->delta_rdp * ROUND_UP, 1);
     CN_TRY(pld_list(&list, &report->has_pld, events, count));
     if (report->has_pld) {

@@ -65,14 +65,21 @@ bool report_same_step(const struct report_event *a, const struct report_event *b
 struct report_event report_event_of(const struct accountant_event *event);
 
 /* Fills the report. Replacing one record doubles every distance (Skellam's and the distributed
- * mechanism's sensitivities as well). CN_E_CONFIG for parameters out of range or a delta that is
- * not in [PLD_DELTA_MIN, 1); everything is then infinite. CN_E_NOMEM. */
+ * mechanism's sensitivities as well). Where no event is sampled, RDP is taken at the best of all
+ * real orders. delta 0 has a finite epsilon for Laplace alone. CN_E_CONFIG for parameters out of
+ * range or a delta that is neither 0 nor in [PLD_DELTA_MIN, 1); everything is then infinite.
+ * CN_E_NOMEM. */
 enum cn_err report_make(struct report *report, const struct report_event *events, size_t count,
                         enum pld_adjacency adjacency, double delta);
 
 /* The same against an observer who knows who was sampled. */
 enum cn_err report_unsampled(struct report *report, const struct report_event *events, size_t count,
                              enum pld_adjacency adjacency, double delta);
+
+/* Gives the composed RDP at one order in (1, RDP_ORDER_MAX]; infinite where there is no bound.
+ * CN_E_CONFIG. */
+enum cn_err report_rdp(double *rdp, double order, const struct report_event *events, size_t count,
+                       enum pld_adjacency adjacency);
 
 struct report_delta {
     double delta_rdp; /* 1 where RDP has no bound */

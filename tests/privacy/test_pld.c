@@ -162,7 +162,7 @@ Test(pld, calibrates_like_the_golden_table_and_never_too_low)
         cr_assert_eq(pld_calibrate(&noise, &event, PLD_ADD_REMOVE, golden_get(&g, "target_epsilon"),
                                    golden_get(&g, "delta")),
                      CN_OK);
-        cr_expect(noise >= golden_get(&g, "z_exact") * (1 - 1e-9) &&
+        cr_expect(noise >= golden_get(&g, "z_exact") * (1 - 1e-8) && /* printed so precisely */
                       fabs(noise / golden_get(&g, "z_pld_h1e-4") - 1) < 2e-4,
                   "%.9g not %s or %s", noise, g.value[4], g.value[5]);
     }
@@ -174,7 +174,7 @@ Test(pld, calibrates_laplace_by_its_largest_loss)
     double noise;
 
     cr_assert_eq(pld_calibrate(&noise, &event, PLD_ADD_REMOVE, 1, 1e-9), CN_OK);
-    cr_assert(noise >= 1 - 2e-9 && noise < 1 + 1e-4, "%.12g", noise);
+    cr_assert(noise >= 1 - 2e-9 && noise < 1 + 1e-6, "%.12g", noise);
 }
 
 Test(pld, is_nothing_when_nothing_is_done)

@@ -97,6 +97,40 @@ Test(report, forgets_amplification_before_the_one_who_samples)
     cr_assert_gt(open.epsilon, 10 * made(&event, 1, PLD_ADD_REMOVE).epsilon);
 }
 
+Test(report, has_an_epsilon_at_delta_zero_for_laplace_alone)
+{
+    const struct report_event laplace = {
+        .kind = REPORT_LAPLACE, .noise_multiplier = 20, .steps = 3};
+    const struct report_event gaussian = {
+        .kind = REPORT_GAUSSIAN, .noise_multiplier = 20, .sampling_rate = 1, .steps = 3};
+    struct report report;
+
+    cr_assert_eq(report_make(&report, &laplace, 1, PLD_ADD_REMOVE, 0), CN_OK);
+    cr_assert_float_eq(report.epsilon, 0.15, 1e-12);
+    cr_assert_eq(report_make(&report, &gaussian, 1, PLD_ADD_REMOVE, 0), CN_OK);
+    cr_assert(isinf(report.epsilon));
+}
+
+Test(report, takes_the_best_of_all_real_orders_where_nothing_is_sampled)
+{
+    const struct report_event sums = {
+        .kind = REPORT_DISTRIBUTED, .steps = 3, .distributed = {100, 1024, 1, 100, exp(-0.5), 400}};
+    struct report report;
+    struct report_delta back;
+    double rho, best, rdp;
+
+    cr_assert_eq(report_make(&report, &sums, 1, PLD_ADD_REMOVE, 1e-5), CN_OK);
+    cr_assert_eq(bounds_distributed_zcdp(&rho, &sums.distributed), CN_OK);
+    cr_assert_eq(bounds_zcdp_epsilon(&best, 3 * rho, 1e-5), CN_OK);
+    cr_assert_float_eq(report.epsilon_rdp / best, 1, 1e-9);
+    cr_assert_eq(report_delta_make(&back, &sums, 1, PLD_ADD_REMOVE, best), CN_OK);
+    cr_assert_float_eq(back.delta_rdp / 1e-5, 1, 1e-6);
+    cr_assert_eq(report_rdp(&rdp, 7.5, &sums, 1, PLD_ADD_REMOVE), CN_OK);
+    cr_assert_float_eq(rdp / (3 * rho * 7.5), 1, 1e-9);
+    cr_assert_eq(report_rdp(&rdp, 1, &sums, 1, PLD_ADD_REMOVE), CN_E_CONFIG);
+    cr_assert(isinf(rdp));
+}
+
 Test(report, names_its_kinds)
 {
     enum report_kind kind;
@@ -123,7 +157,8 @@ Test(report, is_infinite_for_what_can_not_be)
         cr_assert_eq(report_make(&report, &bad[i], 1, PLD_ADD_REMOVE, 1e-5), CN_E_CONFIG);
         cr_assert(isinf(report.epsilon));
     }
-    cr_assert_eq(report_make(&report, NULL, 0, PLD_ADD_REMOVE, 0), CN_E_CONFIG);
+    cr_assert_eq(report_make(&report, NULL, 0, PLD_ADD_REMOVE, 1), CN_E_CONFIG);
+    cr_assert_eq(report_make(&report, NULL, 0, PLD_ADD_REMOVE, 1e-101), CN_E_CONFIG);
     cr_assert(isinf(report.epsilon));
     cr_assert_eq(report_make(&report, NULL, 0, PLD_ADD_REMOVE, 1e-5), CN_OK);
     cr_assert_eq(report.epsilon, 0);
