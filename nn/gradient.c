@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Forward, backward, norms, weighted sums: one micro-batch at a time. */
-#include "nn/gradient.h"
+#include "nn/gradient_internal.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -131,24 +131,27 @@ void gradient_smooth_labels(struct model *model, double share)
     model->smoothing = share;
 }
 
-/* The loss of the n examples that went through, and its gradient as the last layer's dy. */
-static enum cn_err add_losses(struct model *model, struct gradient_seen *seen,
-                              const struct dataset *data, const uint32_t *rows, uint32_t n)
+enum cn_err gradient_losses(struct model *model, struct gradient_seen *seen,
+                            const struct gradient_batch *micro, struct gradient_span span)
 {
     const struct layer *last = &model->layers[model->layer_count - 1];
     const struct loss_form form = {model->loss, model->smoothing, model->positions,
                                    last->out.channels};
+    const struct dataset *data = micro->data;
     const size_t outputs = shape_count(last->out), targets = dataset_targets(data);
     struct loss_sum sum = {0};
 
-    for (uint32_t b = 0; b < n; b++)
+    for (uint32_t b = span.from; b < span.to; b++) {
+        const uint32_t row = micro->rows[b];
+
         loss_add(&sum, last->dy + b * outputs, last->y + b * outputs, &form,
-                 targets ? data->y + rows[b] * targets : NULL,
-                 data->reals ? data->z + (size_t)rows[b] * data->reals : NULL);
+                 targets ? data->y + row * targets : NULL,
+                 data->reals ? data->z + (size_t)row * data->reals : NULL);
+    }
     seen->loss += sum.loss;
     seen->correct += sum.correct;
     seen->counted += sum.counted;
-    seen->n += n;
+    seen->n += span.to - span.from;
     return isfinite(sum.loss) ? CN_OK : CN_E_DIVERGED;
 }
 
@@ -159,20 +162,21 @@ static bool wants_back(const struct model *model, const struct layer *layer)
     return layer->dx && layer->input > 0 && model->layers[layer->input - 1].reached;
 }
 
-/* Puts rows [n] of data through the model and the loss; leaves every layer's dy in place. */
+/* Puts a micro-batch through the model and the loss; leaves every layer's dy in place. */
 static enum cn_err forward_backward(struct model *model, struct gradient_seen *seen,
-                                    const struct dataset *data, const uint32_t *rows, uint32_t n)
+                                    const struct gradient_batch *micro)
 {
     const size_t features = model_features(model);
+    const uint32_t n = (uint32_t)micro->n;
 
     for (uint32_t b = 0; b < n; b++)
-        model_put_example(model, b, data->x + rows[b] * features);
+        model_put_example(model, b, micro->data->x + micro->rows[b] * features);
     model->dropping = model->draws && model->random;
     for (uint32_t b = 0; model->dropping && b < n; b++)
         model->keys[b] = cn_random_u64(model->random);
     model_run(model, n);
     model->dropping = false;
-    CN_TRY(add_losses(model, seen, data, rows, n));
+    CN_TRY(gradient_losses(model, seen, micro, (struct gradient_span){0, n}));
     for (uint32_t i = model->layer_count; i > model->first; i--) {
         struct layer *layer = &model->layers[i - 1];
 
@@ -223,28 +227,32 @@ static double bound_of(const struct model *model, const struct gradient_clip *cl
     return bound * CLIP_MARGIN;
 }
 
+bool gradient_factors(struct model *model, const struct gradient_clip *clip, uint32_t b,
+                      double *norm)
+{
+    const size_t stride = clip->per_layer ? model->batch_max : 0;
+    double whole = 0.0;
+
+    for (uint32_t k = 0; k < (stride ? model->learning : 1); k++) {
+        double square = model->all_squares[k * stride + b], length = sqrt(square);
+        double bound = bound_of(model, clip, k);
+
+        whole += square;
+        model->factors[k * stride + b] = length > bound ? (float)(bound / length) : 1.0f;
+    }
+    if (norm)
+        *norm = sqrt(whole);
+    return isfinite(whole);
+}
+
 /* Finds each example's norm and factors. norms [n] may be NULL. */
 static enum cn_err find_factors(struct model *model, uint32_t n, const struct gradient_clip *clip,
                                 double *norms)
 {
-    const size_t stride = clip->per_layer ? model->batch_max : 0;
-
-    find_squares(model, n, stride);
-    for (uint32_t b = 0; b < n; b++) {
-        double whole = 0.0;
-
-        for (uint32_t k = 0; k < (stride ? model->learning : 1); k++) {
-            double square = model->squares[k * stride + b], norm = sqrt(square);
-            double bound = bound_of(model, clip, k);
-
-            whole += square;
-            model->factors[k * stride + b] = norm > bound ? (float)(bound / norm) : 1.0f;
-        }
-        if (!isfinite(whole))
+    find_squares(model, n, clip->per_layer ? model->batch_max : 0);
+    for (uint32_t b = 0; b < n; b++)
+        if (!gradient_factors(model, clip, b, norms ? norms + b : NULL))
             return CN_E_DIVERGED;
-        if (norms)
-            norms[b] = sqrt(whole);
-    }
     return CN_OK;
 }
 
@@ -260,11 +268,11 @@ enum cn_err gradient_add(struct model *model, float *sum, struct gradient_seen *
 {
     model_prepare(model);
     for (size_t done = 0; done < batch->n;) {
-        size_t left = batch->n - done;
-        uint32_t n = left < model->batch_max ? (uint32_t)left : model->batch_max;
+        size_t left = batch->n - done, n = left < model->batch_max ? left : model->batch_max;
+        struct gradient_batch micro = {batch->data, batch->rows + done, n};
 
-        CN_TRY(forward_backward(model, seen, batch->data, batch->rows + done, n));
-        add_gradients(model, n, sum, NULL, 0);
+        CN_TRY(forward_backward(model, seen, &micro));
+        add_gradients(model, (uint32_t)n, sum, NULL, 0);
         done += n;
     }
     finish(model, sum);
@@ -277,16 +285,15 @@ static enum cn_err add_micro(struct model *model, float *sum, struct gradient_se
 {
     uint32_t n = (uint32_t)micro->n;
 
-    CN_TRY(forward_backward(model, seen, micro->data, micro->rows, n));
+    CN_TRY(forward_backward(model, seen, micro));
     CN_TRY(find_factors(model, n, clip, norms));
     add_gradients(model, n, sum, model->factors, clip->per_layer ? model->batch_max : 0);
     return CN_OK;
 }
 
-/* Adds those of a micro-batch whose gradient is finite. */
-static void add_finite(struct model *model, float *sum, struct gradient_seen *seen,
-                       const struct gradient_batch *micro, const struct gradient_clip *clip,
-                       double *norms)
+void gradient_add_finite(struct model *model, float *sum, struct gradient_seen *seen,
+                         const struct gradient_batch *micro, const struct gradient_clip *clip,
+                         double *norms)
 {
     for (size_t b = 0; b < micro->n; b++) {
         struct gradient_batch one = {micro->data, micro->rows + b, 1};
@@ -305,7 +312,7 @@ uint32_t gradient_clip_layers(const struct model *model)
     return model->learning;
 }
 
-static void check_clip(const struct model *model, const struct gradient_clip *clip)
+void gradient_check_clip(const struct model *model, const struct gradient_clip *clip)
 {
     if (!clip->per_layer || !clip->bounds)
         CN_ASSERT(clip->norm > 0.0 && isfinite(clip->norm));
@@ -317,7 +324,7 @@ enum cn_err gradient_add_clipped_with(struct model *model, float *sum, struct gr
                                       const struct gradient_batch *batch,
                                       const struct gradient_clip *clip, double *norms)
 {
-    check_clip(model, clip);
+    gradient_check_clip(model, clip);
     model_prepare(model);
     for (size_t done = 0; done < batch->n;) {
         size_t left = batch->n - done, n = left < model->batch_max ? left : model->batch_max;
@@ -327,7 +334,7 @@ enum cn_err gradient_add_clipped_with(struct model *model, float *sum, struct gr
 
         if (add_micro(model, sum, seen, &micro, clip, here) != CN_OK) {
             *seen = before;
-            add_finite(model, sum, seen, &micro, clip, here);
+            gradient_add_finite(model, sum, seen, &micro, clip, here);
         }
         done += n;
     }

@@ -13,14 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nn/gradient_internal.h"
 #include "nn/model_internal.h"
+#include "nn/wide.h"
 
 #define SPIN_NS 200000
 #define SPIN_LOOK 64 /* pauses between two looks at the clock */
+#define ALONE_NS_MIN 2000000
+#define ALONE_NS_MAX 128000000
 /* A batch is shared when its multiplications, forward, outweigh what sharing costs: some
- * microseconds for waking, and every weight and sum going from one core's cache to another's. */
+ * microseconds for waking, and with replicas every weight and sum going from one core's cache to
+ * another's. */
 #define WAKE_WORK 250000.0
 #define WEIGHT_WORK 80.0 /* per weight */
+#define WIDE_WORK 60000.0
 #define RANGE_UNIT 16
 
 /* One thread's share; its own cache lines. */
@@ -45,6 +51,8 @@ struct task {
     double *norms;
 };
 
+enum way { WAY_ALONE, WAY_PARTS, WAY_WIDE };
+
 struct team {
     struct model *model;
     uint32_t threads;
@@ -53,10 +61,17 @@ struct team {
     team_work_fn work;
     void *ctx;
     bool spins, ending;
+    enum way way;        /* of the last gradient */
+    int64_t alone_until; /* after a barrier was slow */
+    int64_t alone_ns;    /* for how long, doubled while it goes on */
+    atomic_bool slow;    /* a barrier of this gradient was */
     pthread_mutex_t lock;
     pthread_cond_t wake, finished;
     atomic_uint generation __attribute__((aligned(64)));
     atomic_uint done __attribute__((aligned(64)));
+    pthread_cond_t meet;
+    atomic_uint arrived __attribute__((aligned(64)));
+    atomic_uint meetings __attribute__((aligned(64)));
 };
 
 static int64_t now_ns(void)
@@ -79,29 +94,34 @@ static void pause_briefly(void)
 /* True as soon as *counter is value; false after SPIN_NS. */
 static bool spin(const struct team *team, atomic_uint *counter, unsigned value)
 {
-    int64_t end;
+    int64_t end = 0;
 
-    if (!team->spins)
-        return false;
-    end = now_ns() + SPIN_NS;
     do {
         for (int i = 0; i < SPIN_LOOK; i++) {
             if (atomic_load_explicit(counter, memory_order_acquire) == value)
                 return true;
+            if (!team->spins)
+                return false;
             pause_briefly();
         }
+        end = end ? end : now_ns() + SPIN_NS;
     } while (now_ns() < end);
     return false;
 }
 
-static void wait_for(struct team *team, atomic_uint *counter, unsigned value, pthread_cond_t *cond)
+static void sleep_until(struct team *team, atomic_uint *counter, unsigned value,
+                        pthread_cond_t *cond)
 {
-    if (spin(team, counter, value))
-        return;
     pthread_mutex_lock(&team->lock);
     while (atomic_load_explicit(counter, memory_order_acquire) != value)
         pthread_cond_wait(cond, &team->lock);
     pthread_mutex_unlock(&team->lock);
+}
+
+static void wait_for(struct team *team, atomic_uint *counter, unsigned value, pthread_cond_t *cond)
+{
+    if (!spin(team, counter, value))
+        sleep_until(team, counter, value, cond);
 }
 
 static void *worker_main(void *arg)
@@ -143,6 +163,24 @@ void team_run(struct team *team, team_work_fn work, void *ctx)
         wait_for(team, &team->done, team->threads - 1, &team->finished);
 }
 
+void team_barrier(struct team *team)
+{
+    unsigned meeting = atomic_load_explicit(&team->meetings, memory_order_relaxed);
+
+    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 < team->threads) {
+        if (!spin(team, &team->meetings, meeting + 1)) {
+            atomic_store_explicit(&team->slow, true, memory_order_relaxed);
+            sleep_until(team, &team->meetings, meeting + 1, &team->meet);
+        }
+        return;
+    }
+    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+    pthread_mutex_lock(&team->lock);
+    atomic_store_explicit(&team->meetings, meeting + 1, memory_order_release);
+    pthread_cond_broadcast(&team->meet);
+    pthread_mutex_unlock(&team->lock);
+}
+
 static enum cn_err part_start(struct part *part)
 {
     struct model *model = part->team->model;
@@ -171,6 +209,7 @@ enum cn_err team_new(struct team **out, struct model *model, uint32_t threads)
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->wake, NULL);
     pthread_cond_init(&team->finished, NULL);
+    pthread_cond_init(&team->meet, NULL);
     team->parts = aligned_alloc(64, threads * sizeof *team->parts);
     if (team->parts)
         memset(team->parts, 0, threads * sizeof *team->parts);
@@ -205,6 +244,7 @@ void team_free(struct team *team)
     }
     free(team->parts);
     pthread_cond_destroy(&team->finished);
+    pthread_cond_destroy(&team->meet);
     pthread_cond_destroy(&team->wake);
     pthread_mutex_destroy(&team->lock);
     free(team);
@@ -247,8 +287,7 @@ static void sum_part(void *ctx, uint32_t index, uint32_t threads)
     own.rows += from;
     own.n = to - from;
     part->seen = (struct gradient_seen){0};
-    if (index)
-        memset(sum, 0, model_params(team->model) * sizeof *sum);
+    memset(sum, 0, model_params(team->model) * sizeof *sum);
     part->err = task->clip ? gradient_add_clipped_with(part->model, sum, &part->seen, &own,
                                                        task->clip, norms)
                            : gradient_add(part->model, sum, &part->seen, &own);
@@ -299,31 +338,125 @@ static enum cn_err gather(struct team *team, struct gradient_seen *seen)
     return err;
 }
 
-bool team_shares(const struct team *team, size_t n)
+static enum way way_of(const struct team *team, size_t n)
 {
     const struct model *model = team->model;
     double work = 0.0;
 
+    if (team->threads == 1 || n < team->threads)
+        return WAY_ALONE;
     for (uint32_t i = 0; i < model->layer_count; i++) {
         const struct layer *layer = &model->layers[i];
 
         work += (double)layer->weight_count * layer->in.height * layer->in.width;
     }
-    return team->threads > 1 && n >= team->threads &&
-           (double)n * work > WAKE_WORK + WEIGHT_WORK * (double)model->d;
+    work *= (double)n;
+    if (wide_fits(model)) /* its barriers are too many for threads that can not all run */
+        return team->spins && work > WIDE_WORK ? WAY_WIDE : WAY_ALONE;
+    return work > WAKE_WORK + WEIGHT_WORK * (double)model->d ? WAY_PARTS : WAY_ALONE;
 }
 
-enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *seen,
-                          const struct gradient_batch *batch, const struct gradient_clip *clip,
-                          double *norms)
+bool team_shares(const struct team *team, size_t n)
+{
+    return way_of(team, n) != WAY_ALONE;
+}
+
+struct ranges_call {
+    struct team *team;
+    team_range_fn fn;
+    void *ctx;
+};
+
+static void run_ranges(void *ctx, uint32_t index, uint32_t threads)
+{
+    const struct ranges_call *call = ctx;
+    const struct model *model = call->team->model;
+
+    if (call->team->way == WAY_WIDE)
+        wide_own(model, index, threads, call->fn, call->ctx);
+    else
+        call->fn(call->ctx, team_range_of(model_params(model), index, threads));
+}
+
+void team_ranges(struct team *team, team_range_fn fn, void *ctx)
+{
+    struct ranges_call call = {team, fn, ctx};
+
+    if (team->way == WAY_ALONE)
+        run_ranges(&call, 0, 1);
+    else
+        team_run(team, run_ranges, &call);
+}
+
+struct wide_call {
+    struct team *team;
+    struct wide wide;
+};
+
+static void run_wide(void *ctx, uint32_t index, uint32_t threads)
+{
+    struct wide_call *call = ctx;
+    struct part *part = &call->team->parts[index];
+
+    part->seen = (struct gradient_seen){0};
+    part->err = wide_part(&call->wide, &part->seen, index, threads);
+}
+
+/* Threads that wait at barriers for one that has no core lose more than they win: after a slow
+ * barrier the caller goes on alone for a while, twice as long each time. */
+static void rest_after(struct team *team)
+{
+    if (atomic_load(&team->slow)) {
+        int64_t twice = 2 * team->alone_ns;
+
+        team->alone_ns = twice < ALONE_NS_MIN   ? ALONE_NS_MIN
+                         : twice > ALONE_NS_MAX ? ALONE_NS_MAX
+                                                : twice;
+        team->alone_until = now_ns() + team->alone_ns;
+    } else if (team->alone_ns) {
+        team->alone_ns -= team->alone_ns / 8 + 1;
+        team->alone_until = 0;
+    }
+}
+
+static enum cn_err gradient_wide(struct team *team, const struct task *task,
+                                 struct gradient_seen *seen)
+{
+    struct wide_call call = {team,
+                             {.team = team,
+                              .model = team->model,
+                              .sum = task->sum,
+                              .batch = task->batch,
+                              .clip = task->clip,
+                              .norms = task->norms}};
+
+    if (task->clip)
+        gradient_check_clip(team->model, task->clip);
+    atomic_store(&team->slow, false);
+    team_run(team, run_wide, &call);
+    rest_after(team);
+    return gather(team, seen);
+}
+
+static enum cn_err gradient_alone(struct team *team, const struct task *task,
+                                  struct gradient_seen *seen)
+{
+    struct model *model = team->model;
+
+    memset(task->sum, 0, model_params(model) * sizeof *task->sum);
+    if (task->clip)
+        return gradient_add_clipped_with(model, task->sum, seen, task->batch, task->clip,
+                                         task->norms);
+    return gradient_add(model, task->sum, seen, task->batch);
+}
+
+static enum cn_err gradient_parts(struct team *team, const struct task *task,
+                                  struct gradient_seen *seen)
 {
     struct model *model = team->model;
     const struct cn_random *random = model->random;
 
-    if (!team_shares(team, batch->n))
-        return clip ? gradient_add_clipped_with(model, sum, seen, batch, clip, norms)
-                    : gradient_add(model, sum, seen, batch);
-    team->task = (struct task){sum, batch, clip, norms};
+    team->task = *task;
     model_prepare(model);
     brief_parts(team);
     model->prepared = true;
@@ -334,4 +467,19 @@ enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *s
     model->prepared = false;
     team_run(team, add_sums, team);
     return gather(team, seen);
+}
+
+enum cn_err team_gradient(struct team *team, float *sum, struct gradient_seen *seen,
+                          const struct gradient_batch *batch, const struct gradient_clip *clip,
+                          double *norms)
+{
+    const struct task task = {sum, batch, clip, norms};
+
+    team->way = way_of(team, batch->n);
+    if (team->way == WAY_WIDE && team->alone_until && now_ns() < team->alone_until)
+        team->way = WAY_ALONE;
+    if (team->way == WAY_WIDE)
+        return gradient_wide(team, &task, seen);
+    return team->way == WAY_PARTS ? gradient_parts(team, &task, seen)
+                                  : gradient_alone(team, &task, seen);
 }

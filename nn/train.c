@@ -155,7 +155,6 @@ static enum cn_err sum_batch(struct train *train, const struct gradient_batch *b
     const struct train_options *options = &train->options;
     struct gradient_clip clip = {.norm = options->clip_norm, .per_layer = options->clip_per_layer};
 
-    memset(train->sum, 0, model_params(train->model) * sizeof *train->sum);
     return team_gradient(train->team, train->sum, &train->seen, batch,
                          options->clip_norm > 0.0 ? &clip : NULL, NULL);
 }
@@ -167,28 +166,24 @@ struct stride {
     atomic_bool diverged;
 };
 
-static void stride_part(void *ctx, uint32_t index, uint32_t threads)
+static void stride_range(void *ctx, struct team_range range)
 {
     struct stride *stride = ctx;
     struct train *train = stride->train;
-    struct team_range range = team_range_of(train->optimiser.d, index, threads);
 
     if (!optimiser_apply(&train->optimiser, &stride->update, model_weights(train->model),
                          train->sum, (struct optimiser_range){range.from, range.to}))
         atomic_store(&stride->diverged, true);
 }
 
-/* One step of the optimiser along share * sum, by all threads if they shared the batch of n. */
-static enum cn_err change_weights(struct train *train, float share, size_t n)
+/* One step of the optimiser along share * sum, by the threads that made it. */
+static enum cn_err change_weights(struct train *train, float share)
 {
     struct stride stride = {.train = train,
                             .update = optimiser_begin(&train->optimiser, train->sum, share)};
 
     atomic_init(&stride.diverged, false);
-    if (team_shares(train->team, n))
-        team_run(train->team, stride_part, &stride);
-    else
-        stride_part(&stride, 0, 1);
+    team_ranges(train->team, stride_range, &stride);
     optimiser_end(&train->optimiser);
     return atomic_load(&stride.diverged) ? CN_E_DIVERGED : CN_OK;
 }
@@ -244,7 +239,7 @@ static enum cn_err make_step(struct train *train)
     if (options->noise)
         CN_TRY(options->noise(options->noise_ctx, train->sum, model_params(train->model)));
     model_zero_frozen(train->model, train->sum); /* of the noise */
-    CN_TRY(change_weights(train, (float)(1.0 / divisor), batch.n));
+    CN_TRY(change_weights(train, (float)(1.0 / divisor)));
     put_frozen_back(train);
     return CN_OK;
 }

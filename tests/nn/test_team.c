@@ -232,6 +232,190 @@ Test(team, cuts_ranges_without_gap_or_overlap)
     }
 }
 
+/* ---- chains of dense layers, split by outputs ---- */
+
+static const struct model_spec CHAIN = {
+    .channels = 1,
+    .height = 1,
+    .width = 2 * WIDTH * WIDTH,
+    .layers = {{.kind = LAYER_FLATTEN},
+               {.kind = LAYER_DENSE, .units = 160},
+               {.kind = LAYER_RELU},
+               {.kind = LAYER_DENSE, .units = 40},
+               {.kind = LAYER_TANH},
+               {.kind = LAYER_DENSE, .units = 7}},
+    .layer_count = 6,
+};
+
+static void flatten_data(void)
+{
+    data.channels = data.height = 1;
+    data.width = 2 * WIDTH * WIDTH;
+}
+
+static struct model *chain_of(uint32_t layers)
+{
+    struct model_spec spec = CHAIN;
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 5);
+    struct model *model;
+
+    if (layers == 2) { /* few outputs only */
+        spec.layers[1].units = 7;
+        spec.layer_count = 2;
+    }
+    cr_assert_eq(model_new(&model, &spec, 16, NULL), CN_OK);
+    model_init_weights(model, &random);
+    return model;
+}
+
+struct result {
+    float *sum;
+    struct gradient_seen seen;
+    double norms[EXAMPLES];
+    size_t d;
+};
+
+static void chain_run(struct result *out, uint32_t layers, uint32_t threads, size_t n,
+                      const struct gradient_clip *clip)
+{
+    struct model *model = chain_of(layers);
+    struct gradient_batch batch = {&data, rows, n};
+    struct team *team;
+
+    out->d = model_params(model);
+    out->sum = malloc(out->d * sizeof *out->sum);
+    out->seen = (struct gradient_seen){0};
+    cr_assert_eq(team_new(&team, model, threads), CN_OK);
+    cr_assert_eq(team_gradient(team, out->sum, &out->seen, &batch, clip, clip ? out->norms : NULL),
+                 CN_OK);
+    team_free(team);
+    model_free(model);
+}
+
+static void expect_same_result(const struct result *a, const struct result *b, size_t n, bool norms)
+{
+    cr_expect_arr_eq(a->sum, b->sum, a->d * sizeof *a->sum);
+    cr_expect_eq(a->seen.n, b->seen.n);
+    cr_expect_eq(a->seen.correct, b->seen.correct);
+    cr_expect_lt(fabs(a->seen.loss - b->seen.loss), 1e-12 * fabs(a->seen.loss));
+    for (size_t i = 0; norms && i < n; i++)
+        cr_expect_eq(a->norms[i], b->norms[i], "example %zu", i);
+}
+
+static void try_chain(const struct gradient_clip *clip)
+{
+    static const size_t sizes[] = {2, 15, 16, 33, EXAMPLES};
+    struct result one, many;
+
+    flatten_data();
+    for (uint32_t layers = 2; layers <= 6; layers += 4) {
+        for (size_t i = 0; i < CN_COUNT(sizes); i++) {
+            chain_run(&one, layers, 1, sizes[i], clip);
+            for (uint32_t threads = 2; threads <= 4; threads++) {
+                chain_run(&many, layers, threads, sizes[i], clip);
+                expect_same_result(&one, &many, sizes[i], clip);
+                free(many.sum);
+            }
+            free(one.sum);
+        }
+    }
+}
+
+Test(team, sums_a_chain_to_the_bits_of_one_thread)
+{
+    try_chain(NULL);
+}
+
+Test(team, clips_a_chain_to_the_bits_of_one_thread)
+{
+    try_chain(&(struct gradient_clip){.norm = 0.5});
+    try_chain(&(struct gradient_clip){.norm = 0.5, .per_layer = true});
+}
+
+/* An example that is not finite adds nothing where gradients are clipped, in its micro-batch or in
+ * any other, and ends the gradient where they are not. */
+Test(team, leaves_out_of_a_chain_what_is_not_finite)
+{
+    const struct gradient_clip clip = {.norm = 0.5};
+    struct result one, two;
+    struct gradient_batch batch = {&data, rows, EXAMPLES};
+    struct gradient_seen seen = {0};
+    struct model *model = chain_of(6);
+    float *sum = calloc(model_params(model), sizeof *sum);
+    struct team *team;
+
+    flatten_data();
+    data.x[(size_t)rows[20] * data.width] = INFINITY;
+    chain_run(&one, 6, 1, EXAMPLES, &clip);
+    chain_run(&two, 6, 2, EXAMPLES, &clip);
+    cr_expect_eq(one.seen.n, EXAMPLES - 1);
+    cr_expect(isinf(two.norms[20]));
+    expect_same_result(&one, &two, EXAMPLES, true);
+    cr_assert_eq(team_new(&team, model, 2), CN_OK);
+    cr_expect_eq(team_gradient(team, sum, &seen, &batch, NULL, NULL), CN_E_DIVERGED);
+    team_free(team);
+    model_free(model);
+    free(sum);
+    free(one.sum);
+    free(two.sum);
+}
+
+static void count_range(void *ctx, struct team_range range)
+{
+    unsigned char *times = ctx;
+
+    for (size_t i = range.from; i < range.to; i++)
+        times[i]++;
+}
+
+Test(team, covers_every_parameter_once_after_a_gradient)
+{
+    flatten_data();
+    for (uint32_t layers = 2; layers <= 6; layers += 4) {
+        for (size_t n = 1; n <= EXAMPLES; n += 20) {
+            struct model *model = chain_of(layers);
+            const size_t d = model_params(model);
+            unsigned char *times = calloc(d, 1);
+            float *sum = malloc(d * sizeof *sum);
+            struct gradient_batch batch = {&data, rows, n};
+            struct gradient_seen seen = {0};
+            struct team *team;
+
+            cr_assert_eq(team_new(&team, model, 2), CN_OK);
+            cr_assert_eq(team_gradient(team, sum, &seen, &batch, NULL, NULL), CN_OK);
+            team_ranges(team, count_range, times);
+            for (size_t i = 0; i < d; i++)
+                cr_assert_eq(times[i], 1, "parameter %zu", i);
+            team_free(team);
+            model_free(model);
+            free(times);
+            free(sum);
+        }
+    }
+}
+
+static void meet_often(void *ctx, uint32_t index, uint32_t threads)
+{
+    struct team *const *team = ctx;
+
+    (void)index;
+    (void)threads;
+    for (int i = 0; i < 500; i++)
+        team_barrier(*team);
+}
+
+Test(team, meets_at_barriers_with_more_threads_than_cores)
+{
+    struct model *model = model_of(&SPEC);
+    struct team *team;
+
+    cr_assert_eq(team_new(&team, model, 12), CN_OK);
+    team_run(team, meet_often, &team);
+    team_free(team);
+    model_free(model);
+}
+
 struct tally {
     unsigned runs[4];
 };
