@@ -347,8 +347,12 @@ static double find_epsilon(const struct composition *c, int which, double delta)
         return INFINITY;
     log_left = log(left);
     sums_start(&sums, c, which);
+    if (!which && !(sums.unsure < wanted(&sums, log_left)))
+        return INFINITY; /* not even the window's top is proven */
     if (!descend(&sums, &before, log_left))
         return which ? 0 : fmax(0, loss_of(&sums, sums.k));
+    if (isnan(sums.first - sums.second + sums.unsure))
+        return which ? 0 : INFINITY;
     /* between this point and the one before, delta is linear in exp(epsilon) */
     want = wanted(&before, log_left);
     if (!which) /* the doubt counts at its largest in the interval */
@@ -369,6 +373,8 @@ static double find_delta(const struct composition *c, int which, double epsilon)
     gap = loss_of(&sums, sums.k) - epsilon; /* above: the losses that count */
     scaled = sums.first * exp(-c->plan->s * gap) - sums.second * exp(-(c->plan->s + 1) * gap);
     delta = exp(c->cumulant - c->plan->s * epsilon) * (scaled + sums.unsure);
+    if (isnan(delta))
+        return which ? 0 : 1;
     return fmin(1, fmax(0, which ? delta : delta + c->cut));
 }
 
@@ -403,6 +409,17 @@ struct question {
     double value; /* delta, or epsilon */
 };
 
+/* What no loss but those that were cut off is above: an epsilon that always holds. Where the window
+ * is coarse (very small rates over very many steps) it is the better one. */
+static double largest(const struct pld_pair *pairs, size_t count)
+{
+    double total = 0;
+
+    for (size_t e = 0; e < count; e++)
+        total += pairs[e].steps * pld_pair_high(&pairs[e]);
+    return fmax(0, total) * (1 + 1e-9);
+}
+
 static enum cn_err ask_planned(struct pld_bracket *out, const struct question *ask,
                                const struct pld_plan *plan, const struct pld_pair *pairs,
                                size_t count)
@@ -423,6 +440,8 @@ static enum cn_err ask_planned(struct pld_bracket *out, const struct question *a
             ask->for_epsilon ? find_epsilon : find_delta;
 
         out->upper = find(&c, 0, ask->value);
+        if (ask->for_epsilon && c.cut < ask->value)
+            out->upper = fmin(out->upper, largest(pairs, count));
         out->lower = fmin(out->upper, find(&c, 1, ask->value));
     }
     free(c.now);

@@ -177,6 +177,21 @@ Test(pld, calibrates_laplace_by_its_largest_loss)
     cr_assert(noise >= 1 - 2e-9 && noise < 1 + 1e-6, "%.12g", noise);
 }
 
+Test(pld, keeps_both_bounds_where_rates_are_tiny_and_steps_many)
+{
+    /* who takes part in no step with probability 1 - 1e-6 loses nothing at delta 1e-5 */
+    const struct pld_event rare = {PLD_GAUSSIAN, 0.3, 1e-12, 1000000, 0};
+    const struct pld_event often = {PLD_GAUSSIAN, 0.1, 1e-12, 1000000000, 0};
+    struct pld_bracket got = epsilon_of(&rare, 1, PLD_ADD_REMOVE, 1e-5);
+
+    cr_expect_eq(got.lower, 0);
+    cr_expect_leq(got.upper, 1e-3);
+    got = epsilon_of(&often, 1, PLD_ADD_REMOVE, 1e-5);
+    cr_expect_leq(got.lower, 58.0950065743517, "what RDP proves from above");
+    cr_assert_eq(pld_delta(&got, &often, 1, PLD_ADD_REMOVE, 1), CN_OK);
+    cr_expect(got.upper > 0 && got.lower <= got.upper);
+}
+
 Test(pld, is_nothing_when_nothing_is_done)
 {
     const struct pld_event none[] = {{PLD_GAUSSIAN, 1, 0.1, 0, 0}, {PLD_GAUSSIAN, 1, 0, 5, 0}};
