@@ -345,7 +345,7 @@ static int data_split(const struct cn_args *args)
 /* clang-format off */
 static const struct cn_option inspect_options[] = {
     {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE",
-     .help = "as training sees it: idx:, csv:, tsv:, libsvm:, images:, text:"},
+     .help = "as training sees it: idx:, csv:, tsv:, libsvm:, images:, text:, pairs:"},
     {.name = "quasi", .kind = CN_OPTION_TEXT, .value = "A,B",
      .help = "columns that together may give a person away: counts k-anonymity"},
     {.name = "sensitive", .kind = CN_OPTION_TEXT, .value = "C",
@@ -361,7 +361,7 @@ static const struct cn_option deidentify_options[] = {
 };
 static const struct cn_option split_options[] = {
     {.name = "data", .kind = CN_OPTION_TEXT, .value = "SOURCE", .required = true,
-     .help = "idx:, csv:, tsv:, libsvm: or text:; a text without labels is cut in its order"},
+     .help = "as of `data inspect`; a text without labels is cut in its order"},
     {.name = "parts", .kind = CN_OPTION_UINT, .value = "N", .min = 1, .max = SPLIT_PARTS_MAX,
      .required = true, .help = "how many"},
     {.name = "dirichlet", .kind = CN_OPTION_REAL, .value = "ALPHA", .min = SPLIT_ALPHA_MIN,

@@ -41,6 +41,12 @@ static bool is_stream(const struct data_source *source)
     return strcmp(source->format, "text") == 0 && !source->label[0];
 }
 
+/* Texts whose examples have no label of their own. */
+static bool is_unlabelled(const struct data_source *source)
+{
+    return is_stream(source) || strcmp(source->format, "pairs") == 0;
+}
+
 static const char *part_path(char out[CN_PATH_MAX], const struct work *work, uint32_t part)
 {
     char name[64];
@@ -164,13 +170,15 @@ static enum cn_err take_line(struct work *work, const struct lines *lines)
 {
     struct csv_field label = {0};
     char name[DATA_NAME_MAX];
-    bool stream = is_stream(work->source);
+    bool labelled = !is_unlabelled(work->source);
     struct csv_writer *writer;
 
-    if (!stream && !label_of(&label, name, work, lines))
+    if (labelled && !label_of(&label, name, work, lines))
+        return CN_OK;
+    if (lines->len == 0 && !is_stream(work->source))
         return CN_OK;
     if (!work->writing)
-        return note_label(work, stream ? NULL : &label);
+        return note_label(work, labelled ? &label : NULL);
     writer = next_writer(work);
     if (writer) {
         csv_writer_field(writer, lines->text, lines->len);
@@ -244,13 +252,13 @@ static enum cn_err split(struct work *work, const struct cn_args *args, char (*p
         cn_diag_hint(work->diag, "add ',label=COLUMN' to the data source");
         return CN_E_CONFIG;
     }
-    if (is_stream(work->source) && cn_args_given(args, "dirichlet")) {
+    if (is_unlabelled(work->source) && cn_args_given(args, "dirichlet")) {
         cn_diag_set(work->diag, NULL, 0, 0,
                     "a text without labels has no labels to be uneven over");
         return CN_E_CONFIG;
     }
     CN_TRY(walk(work));
-    if (!is_stream(work->source))
+    if (!is_unlabelled(work->source))
         CN_TRY(csv_labels_finish(&work->labels, &work->set, work->diag));
     CN_TRY(deal(work, args));
     CN_TRY(open_parts(work, paths));

@@ -163,20 +163,26 @@ static void print_classes(FILE *out, const struct score *score)
     const struct metrics *metrics = &score->metrics;
     char name[DATA_NAME_MAX], count[SHOW_NUMBER_MAX], bar[SHOW_BAR_MAX];
 
-    fprintf(out, "\n  %-14s %9s %9s %9s %9s\n", "class", "recall", "precision", "F1", "of");
-    for (uint32_t i = 0; i < metrics->classes && i < CLASSES_SHOWN_MAX; i++) {
+    uint32_t shown = 0, there = 0;
+
+    fprintf(out, "\n  %-14s %9s  %9s  %9s %9s\n", "class", "recall", "precision", "F1", "of");
+    for (uint32_t i = 0; i < metrics->classes; i++) {
         struct metrics_scores scores = metrics_class(metrics, i);
 
         if (row_sum(metrics, i) == 0)
             continue;
+        there++;
+        if (shown == CLASSES_SHOWN_MAX)
+            continue;
+        shown++;
         fprintf(out, "  %-14.24s %7.2f %% %7.2f %% %9.4f %9s  %s\n",
                 class_name(name, score->task, i), 100 * scores.recall, 100 * scores.precision,
                 scores.f1, show_count(count, row_sum(metrics, i)),
                 show_bar(bar, scores.recall, 20));
     }
-    if (metrics->classes > CLASSES_SHOWN_MAX)
-        fprintf(out, "  (the first %u of %u classes; --json has them all)\n", CLASSES_SHOWN_MAX,
-                metrics->classes);
+    if (there > shown)
+        fprintf(out, "  (the first %u of %u classes in the data; --json has them all)\n", shown,
+                there);
 }
 
 static void print_confusion(FILE *out, const struct score *score)

@@ -21,7 +21,7 @@
 
 #define CSV_RECORD_BYTES_MAX ((size_t)1 << 20) /* one record, with the line ends inside quotes */
 #define CSV_FIELD_BYTES_MAX 4096u
-#define CSV_LABELS_MAX DATASET_CLASSES_MAX
+#define CSV_LABELS_MAX 4096u /* different ones; more are rather a column of names or numbers */
 
 struct csv_options {
     const char *label; /* the label's column: a header's name, or its number from 1; NULL or "" when

@@ -11,7 +11,7 @@
 #define DATASET_EXAMPLES_MAX ((size_t)1 << 27)
 #define DATASET_FEATURES_MAX ((size_t)1 << 24) /* of one example */
 #define DATASET_VALUES_MAX ((size_t)1 << 32)   /* of all examples: 16 GiB of floats */
-#define DATASET_CLASSES_MAX 4096u
+#define DATASET_CLASSES_MAX 65536u /* words to predict need many */
 
 #define DATASET_TARGETS_MAX 65536u                 /* class targets, or reals, of one example */
 #define DATASET_VOCABULARY_MAX ((uint32_t)1 << 24) /* every token number is exact as a float */

@@ -161,8 +161,9 @@ static enum cn_err check_words(const struct data_text *text, struct cn_diag *dia
         return CN_E_CONFIG;
     }
     for (uint32_t i = 0; i < text->word_count; i++) {
-        if (strpbrk(text->words[i], " \t\r\n")) {
+        if (strpbrk(text->words[i], " \t\r\n") && strcmp(text->words[i], "\n") != 0) {
             cn_diag_set(diag, NULL, 0, 0, "the word '%.63s' has blanks in it", text->words[i]);
+            cn_diag_hint(diag, "only the line feed may be listed, as \"\\n\": it ends targets");
             return CN_E_CONFIG;
         }
     }

@@ -63,7 +63,7 @@ enum data_unit {
 struct data_text {
     enum data_unit unit;
     const char *characters; /* UTF-8, each once; characters only */
-    char **words;           /* [word_count]; words only */
+    char **words;           /* [word_count]; words only; "\n" is the end of a pair's target */
     uint32_t word_count;
     uint32_t length; /* tokens of a sequence */
 };

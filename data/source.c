@@ -69,8 +69,10 @@ static enum cn_err load_images(struct dataset *set, const struct data_source *so
 static enum cn_err load_text(struct dataset *set, const struct data_source *source,
                              const struct data_form *form, struct cn_diag *diag)
 {
-    struct text_options options = {
-        .labelled = source->label[0], .length = source->length, .intake = intake_of(source)};
+    struct text_options options = {.labelled = source->label[0],
+                                   .pairs = source->format[0] == 'p',
+                                   .length = source->length,
+                                   .intake = intake_of(source)};
 
     return text_load(set, source->path, &options, form, diag);
 }
@@ -83,6 +85,7 @@ static const struct format formats[] = {
     {.name = "libsvm",                                .sample = true, .load = load_libsvm},
     {.name = "images",                                .sample = true, .load = load_images},
     {.name = "text",   .label = true, .length = true, .sample = true, .load = load_text},
+    {.name = "pairs",                                 .sample = true, .load = load_text},
 };
 /* clang-format on */
 
@@ -98,7 +101,7 @@ static enum cn_err refuse(const char *text, const char *what, struct cn_diag *di
 {
     cn_diag_set(diag, NULL, 0, 0, "'%.200s': %s", text, what);
     cn_diag_hint(diag, "write idx:IMAGES,LABELS or csv:FILE,label=COLUMN; also tsv:, libsvm:FILE, "
-                       "images:FOLDER, text:FILE");
+                       "images:FOLDER, text:FILE, pairs:FILE");
     return CN_E_CONFIG;
 }
 
@@ -234,7 +237,7 @@ enum cn_err data_source_check(const struct data_source *source, struct cn_diag *
 
     if (!format) {
         cn_diag_set(diag, NULL, 0, 0,
-                    "unknown format '%s'; expected idx, csv, tsv, libsvm, images or text",
+                    "unknown format '%s'; expected idx, csv, tsv, libsvm, images, text or pairs",
                     source->format);
         return CN_E_CONFIG;
     }

@@ -20,6 +20,7 @@
  *   images:FOLDER            PNG and JPEG files, a folder per class
  *   text:FILE[,length=N]     a stream of tokens for a language model
  *   text:FILE,label=1        lines of label, tab, text
+ *   pairs:FILE               lines of a text, a tab, and what it becomes
  *
  * All but idx take ",sample=N" and ",seed=N" behind: N examples drawn uniformly in one pass over a
  * file that may be larger than memory. */

@@ -23,6 +23,7 @@ struct reading {
     size_t row;      /* language models: the example that is being filled */
     uint32_t filled; /* its targets so far */
     uint32_t last;   /* the token before the next one */
+    uint32_t mark;   /* pairs: the token of a line feed, before and behind a target */
     bool started;    /* there is a last one */
 };
 
@@ -32,11 +33,10 @@ static enum cn_err begin(struct reading *reading)
     struct dataset *set = reading->set;
 
     CN_TRY(intake_row(&reading->intake, &reading->row, reading->path, reading->diag));
-    for (uint32_t i = 0; i < set->width; i++) {
+    for (uint32_t i = 0; i < set->width; i++)
         set->x[reading->row * set->width + i] = (float)DATA_TOKEN_PADDING;
-        if (set->targets == set->width)
-            set->y[reading->row * set->width + i] = DATASET_IGNORE;
-    }
+    for (uint32_t i = 0; i < set->targets; i++)
+        set->y[reading->row * set->targets + i] = DATASET_IGNORE;
     reading->filled = 0;
     return CN_OK;
 }
@@ -121,7 +121,52 @@ static enum cn_err labelled_line(struct reading *reading)
     return csv_labels_add(&reading->labels, &set->y[reading->row], &label, reading->diag);
 }
 
-static enum cn_err walk(struct reading *reading, bool labelled)
+/* The second half: a mark and the target going in, the target and a mark to be predicted. */
+static void fill_target(struct reading *reading, size_t at)
+{
+    const struct lines *lines = &reading->lines;
+    struct dataset *set = reading->set;
+    float *x = set->x + reading->row * set->width + set->targets;
+    uint32_t *y = set->y + reading->row * set->targets, token = reading->mark;
+
+    for (uint32_t i = 0; i < set->targets; i++) {
+        bool more;
+
+        x[i] = (float)token;
+        more = text_tokens_next(&reading->tokens, lines->text, lines->len, &at, &token);
+        y[i] = more ? token : reading->mark;
+        if (!more)
+            return;
+    }
+}
+
+static enum cn_err pair_line(struct reading *reading)
+{
+    const struct lines *lines = &reading->lines;
+    const char *tab = memchr(lines->text, '\t', lines->len);
+    struct dataset *set = reading->set;
+    size_t at = 0, len = tab ? (size_t)(tab - lines->text) : 0;
+    uint32_t token;
+
+    if (lines->len == 0)
+        return CN_OK;
+    if (!tab) {
+        cn_diag_set(reading->diag, reading->path, lines->number, lines_column(lines, lines->len),
+                    "no tab in the line");
+        cn_diag_hint(reading->diag, "a line is a text, a tab, and what it becomes");
+        return CN_E_DATA;
+    }
+    CN_TRY(begin(reading));
+    while (reading->filled < set->targets &&
+           text_tokens_next(&reading->tokens, lines->text, len, &at, &token))
+        set->x[reading->row * set->width + reading->filled++] = (float)token;
+    fill_target(reading, len + 1);
+    return CN_OK;
+}
+
+typedef enum cn_err line_fn(struct reading *reading);
+
+static enum cn_err walk(struct reading *reading, line_fn *take)
 {
     enum cn_err err;
     bool got;
@@ -132,7 +177,7 @@ static enum cn_err walk(struct reading *reading, bool labelled)
         if (!got)
             break;
         CN_TRY_OUT(err, check_line(reading));
-        CN_TRY_OUT(err, labelled ? labelled_line(reading) : stream_line(reading));
+        CN_TRY_OUT(err, take(reading));
     }
 out:
     lines_close(&reading->lines);
@@ -174,26 +219,54 @@ static enum cn_err check_classes(const struct reading *reading, uint32_t vocabul
     return CN_E_SHAPE;
 }
 
+static enum cn_err check_pairs(struct reading *reading, uint32_t length)
+{
+    reading->mark = text_tokens_find(&reading->tokens, "\n", 1);
+    if (length % 2 != 0) {
+        cn_diag_set(reading->diag, reading->path, 0, 0,
+                    "pairs are examples of two halves, the task's have %u tokens", length);
+        cn_diag_hint(reading->diag, "make 'model.input' an even number");
+        return CN_E_SHAPE;
+    }
+    if (reading->mark != DATA_TOKEN_UNKNOWN)
+        return CN_OK;
+    cn_diag_set(reading->diag, reading->path, 0, 0,
+                "pairs need a token that begins and ends a target, and data.text does not list the "
+                "line feed");
+    cn_diag_hint(reading->diag, "add \"\\n\" to its characters or words");
+    return CN_E_CONFIG;
+}
+
+static uint32_t targets_of(const struct text_options *options, uint32_t length)
+{
+    if (options->labelled)
+        return 1;
+    return options->pairs ? length / 2 : length;
+}
+
 static enum cn_err read_all(struct reading *reading, const struct text_options *options)
 {
     const struct data_text *text = reading->form ? reading->form->text : NULL;
     uint32_t vocabulary = data_text_vocabulary(text), length;
+    line_fn *take = options->labelled ? labelled_line : options->pairs ? pair_line : stream_line;
+    bool stream = take == stream_line;
 
     CN_TRY(find_length(&length, reading, options));
     if (!options->labelled)
         CN_TRY(check_classes(reading, vocabulary));
     CN_TRY(text_tokens_init(&reading->tokens, text));
+    if (options->pairs)
+        CN_TRY(check_pairs(reading, length));
     *reading->set = (struct dataset){.channels = 1,
                                      .height = 1,
                                      .width = length,
                                      .vocabulary = vocabulary,
-                                     .targets = options->labelled ? 1 : length};
+                                     .targets = targets_of(options, length)};
     CN_TRY(data_form_check(reading->form, 1, 1, length, reading->path, reading->diag));
     CN_TRY(intake_start(&reading->intake, reading->set, &options->intake));
-    CN_TRY(walk(reading, options->labelled));
+    CN_TRY(walk(reading, take));
     CN_TRY(intake_finish(&reading->intake, reading->path,
-                         options->labelled ? "no lines in it" : "less than two tokens in it",
-                         reading->diag));
+                         stream ? "less than two tokens in it" : "no lines in it", reading->diag));
     reading->set->classes = vocabulary;
     return options->labelled ? csv_labels_finish(&reading->labels, reading->set, reading->diag)
                              : CN_OK;

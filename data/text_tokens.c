@@ -56,11 +56,14 @@ void text_tokens_clear(struct text_tokens *tokens)
     *tokens = (struct text_tokens){0};
 }
 
-static uint32_t find(const struct text_tokens *tokens, const char *text, size_t len)
+uint32_t text_tokens_find(const struct text_tokens *tokens, const char *text, size_t len)
 {
     struct text_entry key = {text, len, 0};
-    const struct text_entry *found =
-        bsearch(&key, tokens->sorted, tokens->count, sizeof key, by_text);
+    const struct text_entry *found;
+
+    if (tokens->unit == DATA_UNIT_BYTE)
+        return len ? (unsigned char)text[0] : DATA_TOKEN_UNKNOWN;
+    found = bsearch(&key, tokens->sorted, tokens->count, sizeof key, by_text);
 
     return found ? found->token : DATA_TOKEN_UNKNOWN;
 }
@@ -82,7 +85,7 @@ static bool next_word(const struct text_tokens *tokens, const char *text, size_t
         (*at)++;
     if (*at == from)
         return false;
-    *token = find(tokens, text + from, *at - from);
+    *token = text_tokens_find(tokens, text + from, *at - from);
     return true;
 }
 
@@ -100,6 +103,6 @@ bool text_tokens_next(const struct text_tokens *tokens, const char *text, size_t
         return true;
     }
     *at += character_bytes(text, len, from);
-    *token = find(tokens, text + from, *at - from);
+    *token = text_tokens_find(tokens, text + from, *at - from);
     return true;
 }

@@ -28,6 +28,9 @@ enum cn_err text_tokens_init(struct text_tokens *tokens, const struct data_text 
 
 void text_tokens_clear(struct text_tokens *tokens);
 
+/* The token that text [len] is as a whole, or DATA_TOKEN_UNKNOWN; of bytes, its first byte. */
+uint32_t text_tokens_find(const struct text_tokens *tokens, const char *text, size_t len);
+
 /* Takes the next token of text [len] from *at on and moves *at behind it; false at the end. Text
  * must be valid UTF-8 for characters. */
 bool text_tokens_next(const struct text_tokens *tokens, const char *text, size_t len, size_t *at,

@@ -87,6 +87,8 @@ static enum cn_err check_classes(const struct model *model, const struct dataset
     if (targets != model->positions) {
         cn_diag_set(diag, NULL, 0, 0, "the data has %u targets per example but the model gives %u",
                     targets, model->positions);
+        cn_diag_hint(diag, "a stream of text has a target at every step, lines with a label have "
+                           "one, pairs have one at every step of the second half");
         return CN_E_SHAPE;
     }
     if (data->classes > classes) {

@@ -305,16 +305,29 @@ struct metrics_scores metrics_class(const struct metrics *metrics, uint32_t c)
                                    share(2 * hits, taken + there)};
 }
 
+/* Somebody has the class or was taken for it. */
+static bool occurs(const struct metrics *metrics, uint32_t c)
+{
+    for (size_t i = 0; i < metrics->classes; i++)
+        if (metrics->confusion[i * metrics->classes + c] > 0 ||
+            metrics->confusion[c * metrics->classes + i] > 0)
+            return true;
+    return false;
+}
+
 struct metrics_scores metrics_mean(const struct metrics *metrics)
 {
     struct metrics_scores mean = {0};
+    uint32_t there = 0;
 
     for (uint32_t c = 0; c < metrics->classes; c++) {
         struct metrics_scores one = metrics_class(metrics, c);
 
-        mean.precision += one.precision / metrics->classes;
-        mean.recall += one.recall / metrics->classes;
-        mean.f1 += one.f1 / metrics->classes;
+        there += occurs(metrics, c);
+        mean.precision += one.precision;
+        mean.recall += one.recall;
+        mean.f1 += one.f1;
     }
-    return mean;
+    there = there ? there : 1;
+    return (struct metrics_scores){mean.precision / there, mean.recall / there, mean.f1 / there};
 }

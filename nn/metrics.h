@@ -59,7 +59,7 @@ double metrics_accuracy(const struct metrics *metrics);
 /* The scores of class c < classes; the confusion must be there. */
 struct metrics_scores metrics_class(const struct metrics *metrics, uint32_t c);
 
-/* The plain means over all classes ("macro"). */
+/* The plain means over the classes that somebody has or was taken for ("macro"). */
 struct metrics_scores metrics_mean(const struct metrics *metrics);
 
 #endif

@@ -99,7 +99,10 @@ static enum cn_err check_number(const struct layer *layer, const char *name, uin
     if (!used && value != 0)
         return layer_fault(layer, diag, CN_E_CONFIG, "'%s' does not belong to this kind of layer",
                            name);
-    if (used && (value < 1 || value > MODEL_SIZE_MAX))
+    if (used && value == 0)
+        return layer_fault(layer, diag, CN_E_CONFIG, "'%s' is missing; it must be 1 to %u", name,
+                           MODEL_SIZE_MAX);
+    if (used && value > MODEL_SIZE_MAX)
         return layer_fault(layer, diag, CN_E_CONFIG, "'%s' must be 1 to %u but is %u", name,
                            MODEL_SIZE_MAX, value);
     return CN_OK;

@@ -49,7 +49,7 @@ static enum cn_err norm_infer(struct layer *layer, struct cn_diag *diag)
 static enum cn_err group_norm_infer(struct layer *layer, struct cn_diag *diag)
 {
     if (layer->spec.groups == 0)
-        return layer_fault(layer, diag, CN_E_CONFIG, "'groups' must be 1 to %u but is 0",
+        return layer_fault(layer, diag, CN_E_CONFIG, "'groups' is missing; it must be 1 to %u",
                            MODEL_SIZE_MAX);
     if (layer->in.channels % layer->spec.groups)
         return layer_fault(layer, diag, CN_E_SHAPE, "%u groups do not divide its %u channels",

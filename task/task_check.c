@@ -140,14 +140,81 @@ enum cn_err task_check_settings(const struct task *task, const struct task_raw *
     return check_secagg(&check, raw);
 }
 
-/* The classes that the model tells apart; 0 when its outputs are numbers. */
-static uint32_t classes_of(const struct model *model)
+/* Refuses with the last layer, its line and its output in front of the words. */
+static enum cn_err refuse_output(const struct task_check *check, const struct model *model,
+                                 const char *words, const char *hint)
+{
+    const struct model_spec *spec = &check->task->model;
+    const struct layer_spec *last = &spec->layers[spec->layer_count - 1];
+    char path[CN_CONFIG_PATH_MAX], steps[32] = "";
+
+    snprintf(path, sizeof path, "model.layers[%u]", spec->layer_count - 1);
+    if (model_positions(model) > 1)
+        snprintf(steps, sizeof steps, " at each of %u steps", model_positions(model));
+    CN_IGNORE(task_refuse(check, path, "layer %u (%s, line %u): its output is %u%s but %s",
+                          spec->layer_count, layer_kind_name(last->kind), last->line,
+                          model_outputs(model), steps, words));
+    if (hint)
+        cn_diag_hint(check->diag, "%s", hint);
+    return CN_E_CONFIG;
+}
+
+/* Numbers to predict: as many as the model gives, by a loss of numbers. */
+static enum cn_err check_targets(const struct task_check *check, const struct model *model)
+{
+    uint32_t targets = check->task->data.target_count;
+    char words[96];
+
+    if (model_loss(model).kind == LOSS_CROSS_ENTROPY)
+        return task_refuse_hint(check, "data.targets",
+                                "'data.targets' are numbers, and the model's loss is "
+                                "cross_entropy, which is for classes",
+                                "set 'model.loss: mean_squared_error', or huber, or "
+                                "binary_cross_entropy for targets from 0 to 1");
+    if ((uint64_t)model_outputs(model) * model_positions(model) == targets)
+        return CN_OK;
+    snprintf(words, sizeof words, "'data.targets' names %u numbers", targets);
+    return refuse_output(check, model, words, NULL);
+}
+
+/* Classes are predicted once for an example, or of texts at every step, or of pairs at every step
+ * of their second half. */
+static enum cn_err check_positions(const struct task_check *check, const struct model *model)
+{
+    uint32_t positions = model_positions(model), width = check->task->model.width;
+    char words[128];
+
+    if (positions == 1)
+        return CN_OK;
+    if (!check->task->model.vocabulary)
+        return refuse_output(check, model, "an example of values has one class",
+                             "add 'global_average_pool', or take the last output only");
+    if (positions == width || (width % 2 == 0 && positions == width / 2))
+        return CN_OK;
+    snprintf(words, sizeof words, "an example of %u tokens has classes for 1 step, for all %u%s",
+             width, width, width % 2 ? "" : " or, of pairs, for the second half");
+    return refuse_output(check, model, words, NULL);
+}
+
+static enum cn_err check_outputs(const struct task_check *check, const struct model *model)
 {
     enum loss_kind loss = model_loss(model).kind;
+    bool sides = loss == LOSS_BINARY_CROSS_ENTROPY && model_outputs(model) == 1;
+    uint32_t classes = sides ? 2 : model_outputs(model);
+    char words[96];
 
-    if (loss == LOSS_BINARY_CROSS_ENTROPY && model_outputs(model) == 1)
-        return 2;
-    return loss == LOSS_CROSS_ENTROPY ? model_outputs(model) : 0;
+    if (check->task->data.target_count)
+        return check_targets(check, model);
+    if (loss != LOSS_CROSS_ENTROPY && !sides)
+        return task_refuse_hint(check, "data.classes",
+                                "'data.classes' needs the loss cross_entropy, or "
+                                "binary_cross_entropy with one output",
+                                "change 'model.loss', or give 'data.targets' for numbers");
+    snprintf(words, sizeof words, "'data.classes' is %u", check->task->data.classes);
+    if (classes != check->task->data.classes)
+        return refuse_output(check, model, words,
+                             sides ? "one output tells 2 classes apart" : NULL);
+    return check_positions(check, model);
 }
 
 static enum cn_err check_freeze(const struct task_check *check, struct model *model)
@@ -179,15 +246,13 @@ enum cn_err task_check_model(struct task *task, const char *place, struct cn_dia
         else if (fault.text[0])
             CN_IGNORE(task_refuse(&check, "model.layers", "%s", fault.text));
         cn_diag_hint(diag, "%s", fault.hint);
-        return err == CN_E_SHAPE ? CN_E_CONFIG : err;
+        return err == CN_E_NOMEM ? err : CN_E_CONFIG;
     }
     task->params = model_params(model);
     err = check_freeze(&check, model);
-    if (err == CN_OK && classes_of(model) != 0 && classes_of(model) != task->data.classes)
-        err = task_refuse(&check, "model.layers",
-                          "the last layer has %u outputs, 'data.classes' is %u",
-                          model_outputs(model), task->data.classes);
-    else if (err == CN_OK && task->params > TASK_PARAMS_MAX)
+    if (err == CN_OK)
+        err = check_outputs(&check, model);
+    if (err == CN_OK && task->params > TASK_PARAMS_MAX)
         err = task_refuse(&check, "model.layers", "%zu parameters, at most %zu", task->params,
                           TASK_PARAMS_MAX);
     model_free(model);

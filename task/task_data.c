@@ -6,6 +6,7 @@
 #include <cyaml/cyaml.h>
 
 #include "base/config.h"
+#include "data/csv.h"
 #include "task/task_fields.h"
 #include "task/task_internal.h"
 
@@ -36,7 +37,7 @@ static const cyaml_schema_field_t column_fields[] = {
     CYAML_FIELD_FLOAT("mean", MAY, struct data_column, mean),
     CYAML_FIELD_FLOAT("deviation", MAY, struct data_column, deviation),
     CYAML_FIELD_SEQUENCE_COUNT("categories", POINTER | MAY, struct data_column, categories,
-                               category_count, &name_value, 1, DATASET_CLASSES_MAX),
+                               category_count, &name_value, 1, CSV_LABELS_MAX),
     CYAML_FIELD_ENUM("unknown", MAY, struct data_column, unknown, unknowns, CN_COUNT(unknowns)),
     CYAML_FIELD_ENUM("missing", MAY, struct data_column, missing, missings, CN_COUNT(missings)),
     CYAML_FIELD_FLOAT("fill", MAY, struct data_column, fill),
@@ -70,7 +71,7 @@ const cyaml_schema_field_t task_data_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("columns", POINTER | MAY, struct task_data, columns,
                                column_count, &column_value, 1, DATA_COLUMNS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("labels", POINTER | MAY, struct task_data, labels,
-                               label_count, &name_value, 2, DATASET_CLASSES_MAX),
+                               label_count, &name_value, 2, CSV_LABELS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("targets", POINTER | MAY, struct task_data, targets,
                                target_count, &target_value, 1, DATA_COLUMNS_MAX),
     CYAML_FIELD_MAPPING_PTR("text", POINTER | MAY, struct task_data, text, text_fields),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_world.h"
 
+#include "base/file.h"
 #include "data/idx.h"
 
 TestSuite(data, .init = scratch_make, .fini = world_clear);
@@ -215,4 +216,21 @@ Test(data, splits_files_of_lines_and_keeps_each_record_once)
                                 source, scratch_folder, i),
                      i == 4 ? 2 : 0, "%s", world_err);
     }
+}
+
+Test(data, splits_pairs_by_lines)
+{
+    char path[CN_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s", scratch_text("p.tsv", "a\tA\n\nb\tB\nc\tC\nd\tD\n"));
+    cr_assert_eq(
+        world_runf("data split --data pairs:%s --parts 2 --out %s/p", path, scratch_folder), 0);
+    SAYS(world_out, "2 parts of 2 examples each");
+    SAYS(world_out, "p/part-1.pairs");
+    cr_assert_eq(world_runf("data inspect --data pairs:%s/p/part-2.pairs", scratch_folder), 0);
+    SAYS(world_out, "examples   2");
+    cr_assert_eq(world_runf("data split --data pairs:%s --parts 2 --dirichlet 1 --out %s/q", path,
+                            scratch_folder),
+                 2);
+    SAYS(world_err, "no labels to be uneven over");
 }

@@ -172,7 +172,7 @@ Test(model, tells_confusions_and_how_it_ranks)
     cr_assert_eq(json_integer_value(json_array_get(row, 1)), 1);
     json_decref(answer);
     cr_assert_eq(evaluate("m.safetensors", "d.csv,label=y", ""), 0);
-    SAYS(world_out, "AUC       0.5000");
+    SAYS(world_out, "AUC         0.5000");
     SAYS(world_out, "taken for");
 }
 

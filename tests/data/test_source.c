@@ -27,6 +27,7 @@ Test(source, reads_what_it_writes)
                                         "images:scans",
                                         "text:austen.txt,length=64",
                                         "text:mails,label=1,sample=100,seed=7",
+                                        "pairs:t.tsv,sample=5",
                                         "csv:a,b=3.csv,label=y,sample=9"};
     char again[DATA_SOURCE_TEXT_MAX];
 
@@ -53,6 +54,8 @@ Test(source, refuses_other_texts_with_the_form_that_is_meant)
     refuses("images:a,label=1", "format images has no key label");
     refuses("libsvm:a,length=3", "format libsvm has no key length");
     refuses("text:a,label=2", "label=1");
+    refuses("pairs:a,label=1", "format pairs has no key label");
+    refuses("pairs:a,length=8", "format pairs has no key length");
     refuses("text:a,length=0", "whole numbers from 1");
     refuses("text:a,length=x", "whole numbers from 1");
     refuses("text:a,length=1,length=2", "whole numbers from 1");
@@ -145,7 +148,7 @@ Test(source, refuses_sources_from_files_that_lack_or_mix_keys)
     source = (struct data_source){.format = "xml", .path = "a"};
     diag = (struct cn_diag){0};
     cr_assert_eq(data_source_check(&source, &diag), CN_E_CONFIG);
-    cr_assert(strstr(diag.text, "libsvm, images or text"));
+    cr_assert(strstr(diag.text, "libsvm, images, text or pairs"));
     source = (struct data_source){.format = "csv", .path = "a", .label = "y", .sample = 3};
     cr_assert_eq(data_source_check(&source, NULL), CN_OK);
 }

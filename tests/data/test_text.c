@@ -110,3 +110,59 @@ Test(text, refuses_lengths_and_files_that_do_not_do)
     form.channels = 3;
     refuses("abcdef", (struct text_options){0}, &form, CN_E_SHAPE, "1 x 1 x 8");
 }
+
+static void expect_pair(const struct dataset *set, size_t row, const float *x, const uint32_t *y)
+{
+    for (uint32_t i = 0; i < set->width; i++)
+        cr_assert_eq(set->x[row * set->width + i], x[i], "example %zu, token %u", row, i);
+    for (uint32_t i = 0; i < set->targets; i++)
+        cr_assert_eq(set->y[row * set->targets + i], y[i], "example %zu, target %u", row, i);
+}
+
+Test(text, makes_of_a_pair_a_source_and_a_target_moved_by_one)
+{
+    const uint32_t none = DATASET_IGNORE;
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "ab\tc\n\nabcde\tvwxyz\n\t\r\nabc\txyz",
+                      (struct text_options){.pairs = true, .length = 6}, NULL, &diag),
+                 CN_OK);
+    cr_assert(set.n == 4 && set.width == 6 && set.targets == 3 && set.classes == 256);
+    expect_pair(&set, 0, (float[]){'a', 'b', 0, '\n', 'c', 0}, (uint32_t[]){'c', '\n', none});
+    expect_pair(&set, 1, (float[]){'a', 'b', 'c', '\n', 'v', 'w'}, (uint32_t[]){'v', 'w', 'x'});
+    expect_pair(&set, 2, (float[]){0, 0, 0, '\n', 0, 0}, (uint32_t[]){'\n', none, none});
+    expect_pair(&set, 3, (float[]){'a', 'b', 'c', '\n', 'x', 'y'}, (uint32_t[]){'x', 'y', 'z'});
+    dataset_free(&set);
+}
+
+Test(text, ends_the_targets_of_words_by_the_line_feed_that_the_task_lists)
+{
+    static char *words[] = {"\n", "one", "two", "eins", "zwei"};
+    struct data_text how = {.unit = DATA_UNIT_WORD, .words = words, .word_count = 5};
+    struct data_form form = {.text = &how, .classes = 7, .channels = 1, .height = 1, .width = 8};
+    struct text_options pairs = {.pairs = true};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(data_text_check(&how, &diag), CN_OK);
+    cr_assert_eq(load(&set, "one three two\teins drei zwei\n", pairs, &form, &diag), CN_OK);
+    expect_pair(&set, 0, (float[]){3, 1, 4, 0, 2, 5, 1, 6}, (uint32_t[]){5, 1, 6, 2});
+    dataset_free(&set);
+    how.words = words + 1;
+    how.word_count = 4;
+    form.classes = 6;
+    refuses("one\teins\n", pairs, &form, CN_E_CONFIG, "does not list the line feed");
+}
+
+Test(text, names_the_place_of_what_is_no_pair)
+{
+    struct text_options pairs = {.pairs = true, .length = 4};
+
+    refuses("a\tb\nabc\n", pairs, NULL, CN_E_DATA, "t.txt:2:4: no tab in the line");
+    refuses("\n\n", pairs, NULL, CN_E_DATA, "no lines in it");
+    refuses("a\tb\n", (struct text_options){.pairs = true, .length = 5}, NULL, CN_E_SHAPE,
+            "two halves, the task's have 5 tokens");
+    refuses("a\tb\n", pairs, &(struct data_form){.classes = 10}, CN_E_SHAPE,
+            "256 tokens, the task's data.classes is 10");
+}

@@ -141,7 +141,7 @@ Test(model, refuses_numbers_outside_their_range)
     struct model_spec spec = image_spec(spec_conv(0, 3, 1, 0), 3);
 
     expect_refused(&spec, CN_E_CONFIG,
-                   "layer 1 (conv2d, line 3): 'filters' must be 1 to 65536 but is 0");
+                   "layer 1 (conv2d, line 3): 'filters' is missing; it must be 1 to 65536");
     spec = image_spec(spec_conv(4, 3, 1, 3), 0);
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 1 (conv2d): padding 3 must be smaller than its kernel 3x3");

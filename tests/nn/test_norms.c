@@ -138,7 +138,7 @@ Test(norms, group_norm_says_when_groups_do_not_divide)
                    "layer 1 (group_norm): 3 groups do not divide its 4 channels");
     spec.layers[0].groups = 0;
     expect_refused(&spec, CN_E_CONFIG,
-                   "layer 1 (group_norm): 'groups' must be 1 to 65536 but is 0");
+                   "layer 1 (group_norm): 'groups' is missing; it must be 1 to 65536");
     spec.layers[0] = (struct layer_spec){.kind = LAYER_LAYER_NORM, .groups = 2};
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 1 (layer_norm): 'groups' does not belong to this kind of layer");
@@ -210,5 +210,5 @@ Test(residual, names_both_shapes_and_refuses_layers_that_are_not_before_it)
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 3 (residual): 'from' must be the number of a layer before it but is 3");
     spec.layers[2].from = 0;
-    expect_refused(&spec, CN_E_CONFIG, "layer 3 (residual): 'from' must be 1 to 65536 but is 0");
+    expect_refused(&spec, CN_E_CONFIG, "layer 3 (residual): 'from' is missing; it must be 1 to 65536");
 }

@@ -204,5 +204,5 @@ Test(models, the_loss_decides_what_the_outputs_are)
     task_free(parse(text, CN_OK, NULL));
     snprintf(text, sizeof text,
              "task: t\nmodel: {input: [3], layers: [{type: dense, units: 1}]}\n%s", body);
-    parse(text, CN_E_CONFIG, "outputs");
+    parse(text, CN_E_CONFIG, "its output is 1 but 'data.classes' is 2");
 }

@@ -142,7 +142,9 @@ Test(task, refuses_settings_that_contradict_each_other)
 {
     refuses("small", "sm/all", "'task' is a name of letters");
     refuses("[1, 2, 2]", "[2, 2]", "[channels, height, width] for images");
-    refuses("units: 3", "units: 4", "the last layer has 4 outputs, 'data.classes' is 3");
+    refuses("units: 3", "units: 4", "its output is 4 but 'data.classes' is 3");
+    refuses("classes: 3", "targets: [{name: a}]", "loss is cross_entropy, which is for classes");
+    refuses("  layers:", "  loss: huber\n  layers:", "'data.classes' needs the loss cross_entropy");
     refuses("steps: 10\n", "steps: 10\n  epochs: 1\n",
             "t.yaml:11:11: 'steps' and 'epochs' exclude");
     refuses("  steps: 10\n", "", "either 'steps' or 'epochs'");
@@ -354,7 +356,8 @@ Test(task, knows_the_settings_of_every_kind_of_layer)
     cr_assert(task->model.layers[1].groups == 2 && task->model.layers[2].slope == 0.2);
     cr_assert(task->model.layers[6].rate == 0.1);
     cr_assert_eq(task->model.layers[8].kind, LAYER_GLOBAL_AVERAGE_POOL);
-    cr_assert(task->model.layers[11].groups == 2 && strcmp(task->model.layers[12].source, "9") == 0);
+    cr_assert(task->model.layers[11].groups == 2 &&
+              strcmp(task->model.layers[12].source, "9") == 0);
     task_free(task);
     refuses("type: flatten", "type: dropout, rate: 1.5", "rate");
     refuses("type: flatten", "type: dropout", "'rate' must be above 0 and below 1");
