@@ -57,7 +57,7 @@ static void assess_job_done(struct runner_job *job, uint64_t now_ms)
     metrics->evaluate_s = assess->seconds;
     if (assess->err == CN_OK && assess->result.n > 0) {
         metrics->loss = assess->result.loss;
-        metrics->accuracy = evaluate_accuracy(&assess->result);
+        metrics->accuracy = assess->result.counted ? evaluate_accuracy(&assess->result) : NAN;
     } else {
         char line[CN_DIAG_LINE_MAX];
         cn_log(CN_LOG_WARN, "the model could not be evaluated", cn_log_err(assess->err),

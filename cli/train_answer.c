@@ -7,9 +7,10 @@
 #include "base/clock.h"
 #include "cli/show.h"
 
+/* Numbers that are predicted have no hits. */
 static double share_of(const struct evaluate_result *result)
 {
-    return evaluate_accuracy(result);
+    return result->counted ? evaluate_accuracy(result) : NAN;
 }
 
 void train_answer_look(void *ctx, const struct fit_report *report)
@@ -25,17 +26,19 @@ void train_answer_look(void *ctx, const struct fit_report *report)
     fprintf(err, "step %" PRIu32 " of %" PRIu32 "  loss %.4f", report->step, report->steps,
             report->loss);
     if (report->tested)
-        fprintf(err, "  test loss %.4f  accuracy %.2f %%%s", report->test.loss,
-                100 * share_of(&report->test), report->best ? "  best" : "");
-    fprintf(err, "\n");
+        fprintf(err, "  test loss %.4f", report->test.loss);
+    if (report->tested && report->test.counted)
+        fprintf(err, "  accuracy %.2f %%", 100 * share_of(&report->test));
+    fprintf(err, "%s\n", report->tested && report->best ? "  best" : "");
 }
 
 static json_t *test_json(const struct evaluate_result *test)
 {
     if (test->n == 0)
         return json_null();
-    return json_pack("{s:I, s:I, s:f, s:f}", "examples", (json_int_t)test->n, "correct",
-                     (json_int_t)test->correct, "accuracy", share_of(test), "loss", test->loss);
+    return json_pack("{s:I, s:I, s:o, s:f}", "examples", (json_int_t)test->n, "correct",
+                     (json_int_t)test->correct, "accuracy", show_json_real(share_of(test)), "loss",
+                     test->loss);
 }
 
 static json_t *looks_json(const struct train_answer *answer)
@@ -101,6 +104,18 @@ static void print_privacy(const struct train_answer *answer)
                 show_epsilon(epsilon, answer->epsilon), answer->task->privacy.delta);
 }
 
+static void print_test(FILE *out, const struct evaluate_result *test)
+{
+    char count[SHOW_NUMBER_MAX];
+
+    if (test->n == 0)
+        return;
+    fprintf(out, "test      ");
+    if (test->counted)
+        fprintf(out, "accuracy %.2f %%, ", 100 * share_of(test));
+    fprintf(out, "loss %.4f, %s examples\n", test->loss, show_count(count, test->n));
+}
+
 void train_answer_print(const struct train_answer *answer)
 {
     const struct fit_result *result = &answer->result;
@@ -112,10 +127,7 @@ void train_answer_print(const struct train_answer *answer)
     if (result->resumed_at)
         fprintf(out, ", the first %" PRIu32 " of them before", result->resumed_at);
     fprintf(out, "\nloss      %.4f over all steps\n", result->train.loss);
-    if (result->test.n)
-        fprintf(out, "test      accuracy %.2f %%, loss %.4f, %s examples\n",
-                100 * share_of(&result->test), result->test.loss,
-                show_count(count, result->test.n));
+    print_test(out, &result->test);
     if (result->stopped_early)
         fprintf(out, "ended     early, with the weights of step %" PRIu32 "\n", result->best_step);
     print_privacy(answer);

@@ -34,8 +34,8 @@ enum layer_kind {
     LAYER_UNKNOWN = 0,
     LAYER_DENSE,        /* units */
     LAYER_CONV2D,       /* filters, kernel, stride (default 1), padding, groups (default 1) */
-    LAYER_MAX_POOL,     /* kernel, stride (default kernel) */
-    LAYER_AVERAGE_POOL, /* kernel, stride (default kernel) */
+    LAYER_MAX_POOL,     /* kernel, stride (default kernel), padding */
+    LAYER_AVERAGE_POOL, /* the same; counts the zeros of the padding */
     LAYER_RELU,
     LAYER_TANH,
     LAYER_FLATTEN,
@@ -45,6 +45,7 @@ enum layer_kind {
     LAYER_SIGMOID,
     LAYER_SOFTMAX,             /* over the channels of each place */
     LAYER_GLOBAL_AVERAGE_POOL, /* of each channel */
+    LAYER_GLOBAL_MAX_POOL,     /* of each channel */
     LAYER_DROPOUT,             /* rate; does nothing outside of training */
     LAYER_LAYER_NORM,          /* over the channels of each place; gain and bias per channel */
     LAYER_RMS_NORM,            /* the same without mean and bias */
@@ -70,7 +71,8 @@ struct layer_spec {
     uint32_t filters; /* conv2d: output channels */
     uint32_t kernel;  /* conv2d and pools: height and width of the window */
     uint32_t stride;  /* conv2d and pools; 0: the default of the kind */
-    uint32_t padding; /* conv2d: zeros on each side, less than kernel */
+    uint32_t padding; /* conv2d and pools: places on each side, fewer than kernel: zeros, or to
+                         max_pool what is never the largest */
     uint32_t groups;  /* conv2d, group_norm: divides channels and filters; conv2d, 0: 1 */
     uint32_t from;    /* number of an earlier layer, from 1. residual: adds its output to the layer
                          before. Any other kind: reads it in place of the layer before */

@@ -32,6 +32,7 @@ static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
     [LAYER_SOFTMAX] = &softmax_ops,
     [LAYER_DROPOUT] = &dropout_ops,
     [LAYER_GLOBAL_AVERAGE_POOL] = &global_average_pool_ops,
+    [LAYER_GLOBAL_MAX_POOL] = &global_max_pool_ops,
     [LAYER_LAYER_NORM] = &layer_norm_ops,
     [LAYER_RMS_NORM] = &rms_norm_ops,
     [LAYER_GROUP_NORM] = &group_norm_ops,
@@ -45,7 +46,7 @@ static const struct layer_ops *const KINDS[LAYER_KIND_COUNT] = {
     [LAYER_ENCODER] = &encoder_ops,
     [LAYER_DECODER] = &decoder_ops,
 };
-_Static_assert(LAYER_KIND_COUNT == 27, "every kind has its operations above");
+_Static_assert(LAYER_KIND_COUNT == 28, "every kind has its operations above");
 
 const struct layer_ops *layer_ops_of(enum layer_kind kind)
 {

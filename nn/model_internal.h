@@ -176,9 +176,9 @@ struct model {
 
 extern const struct layer_ops dense_ops, conv2d_ops, max_pool_ops, average_pool_ops, relu_ops,
     tanh_ops, flatten_ops, leaky_relu_ops, gelu_ops, silu_ops, sigmoid_ops, softmax_ops,
-    global_average_pool_ops, dropout_ops, layer_norm_ops, rms_norm_ops, group_norm_ops,
-    residual_ops, embedding_ops, position_ops, slice_ops, lstm_ops, gru_ops, attention_ops,
-    encoder_ops, decoder_ops;
+    global_average_pool_ops, global_max_pool_ops, dropout_ops, layer_norm_ops, rms_norm_ops,
+    group_norm_ops, residual_ops, embedding_ops, position_ops, slice_ops, lstm_ops, gru_ops,
+    attention_ops, encoder_ops, decoder_ops;
 /* conv2d with more than one group; dense on a sequence */
 extern const struct layer_ops conv2d_groups_ops, dense_sequence_ops;
 

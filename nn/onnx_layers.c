@@ -61,17 +61,23 @@ static onnx_value conv2d(struct onnx *onnx, const struct layer *layer, onnx_valu
 
 static onnx_value pool(struct onnx *onnx, const struct layer *layer, onnx_value x, const char *kind)
 {
-    const struct onnx_attribute attributes[] = {
-        two("kernel_shape", layer->spec.kernel), two("strides", layer->spec.stride), {0}};
+    const struct onnx_attribute attributes[] = {two("kernel_shape", layer->spec.kernel),
+                                                two("strides", layer->spec.stride),
+                                                four("pads", layer->spec.padding),
+                                                layer->spec.kind == LAYER_AVERAGE_POOL
+                                                    ? one("count_include_pad", 1)
+                                                    : (struct onnx_attribute){0},
+                                                {0}};
 
     x = onnx_to_image(onnx, x, layer->in);
     return onnx_from_image(onnx, onnx_node_at(onnx, kind, &x, 1, attributes, 0), layer->out);
 }
 
-static onnx_value global_pool(struct onnx *onnx, const struct layer *layer, onnx_value x)
+static onnx_value global_pool(struct onnx *onnx, const struct layer *layer, onnx_value x,
+                              const char *kind)
 {
     x = onnx_to_image(onnx, x, layer->in);
-    return onnx_from_image(onnx, onnx_one(onnx, "GlobalAveragePool", x), layer->out);
+    return onnx_from_image(onnx, onnx_one(onnx, kind, x), layer->out);
 }
 
 static onnx_value flatten(struct onnx *onnx, const struct layer *layer, onnx_value x)
@@ -187,7 +193,9 @@ onnx_value onnx_layer(struct onnx *onnx, const struct layer *layer, onnx_value x
     case LAYER_AVERAGE_POOL:
         return pool(onnx, layer, x, "AveragePool");
     case LAYER_GLOBAL_AVERAGE_POOL:
-        return global_pool(onnx, layer, x);
+        return global_pool(onnx, layer, x, "GlobalAveragePool");
+    case LAYER_GLOBAL_MAX_POOL:
+        return global_pool(onnx, layer, x, "GlobalMaxPool");
     case LAYER_RELU:
         return onnx_one(onnx, "Relu", x);
     case LAYER_TANH:

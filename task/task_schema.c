@@ -26,6 +26,7 @@ static const cyaml_strval_t layer_kinds[] = {
     {"sigmoid", LAYER_SIGMOID},
     {"softmax", LAYER_SOFTMAX},
     {"global_average_pool", LAYER_GLOBAL_AVERAGE_POOL},
+    {"global_max_pool", LAYER_GLOBAL_MAX_POOL},
     {"dropout", LAYER_DROPOUT},
     {"layer_norm", LAYER_LAYER_NORM},
     {"rms_norm", LAYER_RMS_NORM},

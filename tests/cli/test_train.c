@@ -177,3 +177,30 @@ Test(train, refuses_what_does_not_belong_together)
     cr_assert_eq(trainf("plain", "--rounds 1 --seed 2 --resume --checkpoint %s/%s", "ck"), 2);
     SAYS(world_err, "another task, other data or other options");
 }
+
+Test(train, of_numbers_tells_a_loss_and_no_accuracy)
+{
+    json_t *answer, *test;
+
+    scratch_text("n.yaml", "task: numbers\n"
+                           "model: {input: [2], loss: huber, layers: [{type: dense, units: 1}]}\n"
+                           "data: {targets: [{name: z}]}\n"
+                           "training: {learning_rate: 0.01, epochs: 5, batch: 4}\n"
+                           "privacy: {unit: none}\n"
+                           "secure_aggregation: {update_range: 1}\n"
+                           "rounds: {count: 2, cohort_min: 2, cohort_max: 2}\n");
+    scratch_text("n.csv", "a,b,z\n1,2,3\n2,2,4\n0,1,1\n-1,2,1\n3,-1,2\n");
+    cr_assert_eq(world_runf("train %s/n.yaml --data csv:%s/n.csv --test csv:%s/n.csv",
+                            scratch_folder, scratch_folder, scratch_folder),
+                 0);
+    SAYS(world_out, "test      loss ");
+    cr_assert(!strstr(world_out, "accuracy") && !strstr(world_err, "accuracy"));
+    cr_assert_eq(world_runf("train %s/n.yaml --data csv:%s/n.csv --test csv:%s/n.csv --json",
+                            scratch_folder, scratch_folder, scratch_folder),
+                 0);
+    answer = world_json();
+    test = json_object_get(answer, "test");
+    cr_assert(json_is_null(json_object_get(test, "accuracy")));
+    cr_assert(json_real_value(json_object_get(test, "loss")) > 0);
+    json_decref(answer);
+}

@@ -94,6 +94,35 @@ Test(gradient, of_average_pools_is_the_slope)
     }
 }
 
+Test(gradient, of_padded_pools_is_the_slope)
+{
+    for (uint32_t padding = 1; padding < 3; padding++) {
+        struct layer_spec largest = spec_pool(LAYER_MAX_POOL, 3, 2);
+        struct layer_spec average = spec_pool(LAYER_AVERAGE_POOL, 3, padding);
+        struct model_spec spec = {.channels = 2,
+                                  .height = 6,
+                                  .width = 7,
+                                  .layers = {spec_conv(3, 2, 1, 0), largest, average,
+                                             spec_of(LAYER_FLATTEN), spec_dense(CLASSES)},
+                                  .layer_count = 5};
+
+        spec.layers[1].padding = spec.layers[2].padding = padding;
+        expect_central_differences(&spec, KINKED);
+    }
+}
+
+Test(gradient, of_the_largest_of_all_places_is_the_slope)
+{
+    struct model_spec spec = {
+        .channels = 2,
+        .height = 4,
+        .width = 5,
+        .layers = {spec_conv(3, 2, 1, 0), spec_of(LAYER_GLOBAL_MAX_POOL), spec_dense(CLASSES)},
+        .layer_count = 3};
+
+    expect_central_differences(&spec, KINKED);
+}
+
 /* ---- clipping ---- */
 
 static const struct model_spec DENSE = {.channels = 1,

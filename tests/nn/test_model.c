@@ -157,14 +157,14 @@ Test(model, refuses_numbers_outside_their_range)
 Test(model, refuses_numbers_that_do_not_belong_to_the_kind)
 {
     struct layer_spec relu = {.kind = LAYER_RELU, .units = 3};
-    struct layer_spec pool = {.kind = LAYER_AVERAGE_POOL, .kernel = 2, .padding = 1};
+    struct layer_spec pool = {.kind = LAYER_GLOBAL_MAX_POOL, .padding = 1};
     struct model_spec spec = image_spec(relu, 5);
 
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 1 (relu, line 5): 'units' does not belong to this kind of layer");
     spec = image_spec(pool, 0);
     expect_refused(&spec, CN_E_CONFIG,
-                   "layer 1 (average_pool): 'padding' does not belong to this kind of layer");
+                   "layer 1 (global_max_pool): 'padding' does not belong to this kind of layer");
 }
 
 Test(model, refuses_models_that_can_not_learn_or_are_too_large)
@@ -278,6 +278,37 @@ Test(model, pools_and_activates_each_channel_for_itself)
     model_forward(model, out, x, 1);
     cr_assert(out[0] == 3.5f && out[1] == 0.0f && out[2] == 0.0f && out[3] == 6.0f);
     model_free(model);
+}
+
+static void expect_pooled(struct layer_spec pool, const float *want)
+{
+    struct model_spec spec = {.channels = 2,
+                              .height = 2,
+                              .width = 4,
+                              .layers = {spec_conv(2, 1, 1, 0), pool, spec_of(LAYER_FLATTEN)},
+                              .layer_count = 3};
+    const float x[16] = {1, 2, -3, -4, 5, 6, -7, -8, -1, -2, 3, 4, -5, -6, 7, 8};
+    const float weights[6] = {1, 0, 0, 1, 0, 0};
+    struct model *model = fixture_model(&spec, 2, 5);
+    float out[12];
+
+    cr_assert_eq(model_set_weights(model, weights), CN_OK);
+    model_forward(model, out, x, 1);
+    for (uint32_t i = 0; i < model_outputs(model); i++)
+        cr_assert_float_eq(out[i], want[i], 1e-7, "output %u is %g", i, (double)out[i]);
+    model_free(model);
+}
+
+Test(model, pads_so_that_no_maximum_takes_it_and_averages_count_it)
+{
+    struct layer_spec pool = spec_pool(LAYER_MAX_POOL, 2, 0);
+
+    pool.padding = 1;
+    expect_pooled(pool, (float[]){1, 2, -4, 5, 6, -8, -1, 3, 4, -5, 7, 8});
+    pool.kind = LAYER_AVERAGE_POOL;
+    expect_pooled(
+        pool, (float[]){0.25f, -0.25f, -1, 1.25f, -0.25f, -2, -0.25f, 0.25f, 1, -1.25f, 0.25f, 2});
+    expect_pooled(spec_of(LAYER_GLOBAL_MAX_POOL), (float[]){6, 8});
 }
 
 Test(model, gives_probabilities_that_sum_to_one)

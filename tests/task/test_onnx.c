@@ -215,6 +215,13 @@ static const char *const others[][2] = {
      "1, groups: 2}, {type: leaky_relu, slope: 0.2}, {type: rms_norm}, {type: silu}, "
      "{type: layer_norm}, {type: softmax}, {type: sigmoid}, {type: flatten}, {type: gelu}, "
      "{type: dense, units: 3}, {type: softmax}]"},
+    {"pools",
+     "input: [2, 7, 6], layers: [{type: conv2d, filters: 3, kernel: 2}, {type: max_pool, kernel: "
+     "3, stride: 2, padding: 2}, {type: average_pool, kernel: 3, stride: 1, padding: 1}, {type: "
+     "global_max_pool}, {type: dense, units: 3}]"},
+    {"largest",
+     "input: [9], vocabulary: 7, layers: [{type: embedding, units: 6}, {type: gru, units: 5, "
+     "sequence: true}, {type: global_max_pool}, {type: dense, units: 3}]"},
     {"row",
      "input: [3, 1, 8], layers: [{type: conv2d, filters: 4, kernel: 3, padding: 1, name: a}, "
      "{type: tanh}, {type: group_norm, groups: 2}, {type: residual, from: a}, {type: "
