@@ -177,19 +177,9 @@ static enum cn_err cut_read(struct cut *cut, const struct data_source *source, s
 
 static enum cn_err cut_deal(struct cut *cut, const struct cn_args *args, struct cn_diag *diag)
 {
-    struct cn_seeded seeded;
-    struct cn_random random = cn_random_seeded(&seeded, cn_args_uint(args, "seed"));
-    struct split_dirichlet how = {.parts = cut->parts, .classes = cut->classes};
-    size_t n = cut->images.dims[0];
+    struct data_split_deal deal = {cut->y, cut->images.dims[0], cut->classes, cut->parts};
 
-    if (cut->parts > n) {
-        cn_diag_set(diag, NULL, 0, 0, "%u parts of %zu examples", cut->parts, n);
-        return CN_E_CONFIG;
-    }
-    if (!cn_args_given(args, "dirichlet"))
-        return split_iid(cut->owner, n, cut->parts, &random);
-    how.alpha = cn_args_real(args, "dirichlet");
-    return split_dirichlet(cut->owner, cut->y, n, &how, &random);
+    return data_split_deal(cut->owner, &deal, args, diag);
 }
 
 static enum cn_err cut_count(struct cut *cut)
@@ -323,10 +313,8 @@ static int data_split(const struct cn_args *args)
     enum cn_err err = data_source_parse(&source, cn_args_text(args, "data"), &diag);
     int code = CN_EXIT_DONE;
 
-    if (err == CN_OK && strcmp(source.format, "images") == 0) {
-        cn_diag_set(&diag, NULL, 0, 0, "a folder of images is split by moving files of each class");
-        err = CN_E_CONFIG;
-    }
+    if (err == CN_OK && strcmp(source.format, "images") == 0)
+        return data_split_images(args, &source);
     if (err == CN_OK && strcmp(source.format, "idx") != 0)
         return data_split_lines(args, &source);
     if (err == CN_OK)
@@ -370,7 +358,7 @@ static const struct cn_option split_options[] = {
     {.name = "seed", .kind = CN_OPTION_UINT, .value = "SEED", .fallback = "1",
      .help = "the same seed gives the same parts, on every machine"},
     {.name = "out", .kind = CN_OPTION_TEXT, .value = "DIR", .required = true,
-     .help = "folder for part-1-images.gz, part-1-labels.gz, ..., or part-1.csv, ..."},
+     .help = "folder for part-1-images.gz, part-1-labels.gz, ..., part-1.csv, ..., or part-1/"},
 };
 /* clang-format on */
 

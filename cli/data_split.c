@@ -207,30 +207,39 @@ static enum cn_err walk(struct work *work)
     return is_table(work->source) ? walk_table(work) : walk_lines(work);
 }
 
-static enum cn_err deal(struct work *work, const struct cn_args *args)
+enum cn_err data_split_deal(uint32_t *owner, const struct data_split_deal *deal,
+                            const struct cn_args *args, struct cn_diag *diag)
 {
     struct cn_seeded seeded;
     struct cn_random random = cn_random_seeded(&seeded, cn_args_uint(args, "seed"));
-    struct split_dirichlet how = {.parts = work->parts, .classes = work->set.classes};
-    size_t n = work->set.n;
+    struct split_dirichlet how = {.parts = deal->parts, .classes = deal->classes};
 
-    if (work->parts > n) {
-        cn_diag_set(work->diag, NULL, 0, 0, "%u parts of %zu examples", work->parts, n);
+    if (deal->parts > deal->n) {
+        cn_diag_set(diag, NULL, 0, 0, "%u parts of %zu examples", deal->parts, deal->n);
         return CN_E_CONFIG;
     }
-    work->owner = malloc(n * sizeof *work->owner);
+    if (!cn_args_given(args, "dirichlet"))
+        return split_iid(owner, deal->n, deal->parts, &random);
+    how.alpha = cn_args_real(args, "dirichlet");
+    return split_dirichlet(owner, deal->y, deal->n, &how, &random);
+}
+
+static enum cn_err deal(struct work *work, const struct cn_args *args)
+{
+    size_t n = work->set.n;
+    struct data_split_deal all = {work->set.y, n, work->set.classes, work->parts};
+
+    work->owner = malloc((n ? n : 1) * sizeof *work->owner);
     if (!work->owner)
         return CN_E_NOMEM;
-    if (is_stream(work->source)) {
-        for (size_t i = 0; i < n; i++)
-            work->owner[i] = i / (n / work->parts) < work->parts ? (uint32_t)(i / (n / work->parts))
-                                                                 : SPLIT_NOBODY;
-        return CN_OK;
+    if (!is_stream(work->source) || work->parts > n)
+        return data_split_deal(work->owner, &all, args, work->diag);
+    for (size_t i = 0; i < n; i++) {
+        size_t part = i / (n / work->parts);
+
+        work->owner[i] = part < work->parts ? (uint32_t)part : SPLIT_NOBODY;
     }
-    if (!cn_args_given(args, "dirichlet"))
-        return split_iid(work->owner, n, work->parts, &random);
-    how.alpha = cn_args_real(args, "dirichlet");
-    return split_dirichlet(work->owner, work->set.y, n, &how, &random);
+    return CN_OK;
 }
 
 static enum cn_err open_parts(struct work *work, char (*paths)[CN_PATH_MAX])

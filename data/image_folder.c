@@ -28,6 +28,13 @@ struct walk {
     const char *folder;
 };
 
+struct visit {
+    const char *folder;
+    image_visit_fn image;
+    void *ctx;
+    struct cn_diag *diag;
+};
+
 static void names_clear(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
@@ -128,53 +135,63 @@ static enum cn_err start(struct walk *walk, const struct image *first)
     return intake_start(&walk->intake, walk->set, walk->options);
 }
 
-static enum cn_err take_image(struct walk *walk, const char *path, const struct csv_field *label)
+static enum cn_err take_image(void *ctx, const char *class_name, const char *path,
+                              struct cn_diag *diag)
 {
+    struct walk *walk = ctx;
+    struct csv_field label = {.text = class_name, .len = strlen(class_name)};
     struct image image;
     enum cn_err err;
     size_t row = 0;
 
-    CN_TRY(expect(path, false, walk->diag));
-    CN_TRY(image_load(&image, path, walk->diag));
+    CN_TRY(image_load(&image, path, diag));
     err = walk->set->x ? CN_OK : start(walk, &image);
     if (err == CN_OK)
-        err = intake_row(&walk->intake, &row, walk->folder, walk->diag);
+        err = intake_row(&walk->intake, &row, walk->folder, diag);
     if (err == CN_OK) {
         image_fit(walk->set->x + row * dataset_features(walk->set), &image, &walk->shape);
-        err = csv_labels_add(&walk->labels, &walk->set->y[row], label, walk->diag);
+        err = csv_labels_add(&walk->labels, &walk->set->y[row], &label, diag);
     }
     image_free(&image);
     return err;
 }
 
-static enum cn_err take_class(struct walk *walk, const char *name)
+static enum cn_err visit_class(const struct visit *visit, const char *name)
 {
-    struct csv_field label = {.text = name, .len = strlen(name)};
     char folder[CN_PATH_MAX], path[CN_PATH_MAX];
     struct names names;
     enum cn_err err;
 
-    CN_TRY(join(folder, walk->folder, name, walk->diag));
-    CN_TRY(expect(folder, true, walk->diag));
-    err = names_read(&names, folder, walk->diag);
+    CN_TRY(join(folder, visit->folder, name, visit->diag));
+    CN_TRY(expect(folder, true, visit->diag));
+    err = names_read(&names, folder, visit->diag);
     for (size_t i = 0; err == CN_OK && i < names.count; i++) {
-        err = join(path, folder, names.all[i], walk->diag);
+        err = join(path, folder, names.all[i], visit->diag);
         if (err == CN_OK)
-            err = take_image(walk, path, &label);
+            err = expect(path, false, visit->diag);
+        if (err == CN_OK)
+            err = visit->image(visit->ctx, name, path, visit->diag);
     }
     names_clear(&names);
     return err;
 }
 
-static enum cn_err take_all(struct walk *walk)
+enum cn_err image_folder_each(const char *folder, image_visit_fn visit, void *ctx,
+                              struct cn_diag *diag)
 {
+    struct visit all = {folder, visit, ctx, diag};
     struct names classes;
-    enum cn_err err = names_read(&classes, walk->folder, walk->diag);
+    enum cn_err err = names_read(&classes, folder, diag);
 
     for (size_t i = 0; err == CN_OK && i < classes.count; i++)
-        err = take_class(walk, classes.all[i]);
+        err = visit_class(&all, classes.all[i]);
     names_clear(&classes);
-    CN_TRY(err);
+    return err;
+}
+
+static enum cn_err take_all(struct walk *walk)
+{
+    CN_TRY(image_folder_each(walk->folder, take_image, walk, walk->diag));
     CN_TRY(
         intake_finish(&walk->intake, walk->folder, "no images in folders of classes", walk->diag));
     return csv_labels_finish(&walk->labels, walk->set, walk->diag);

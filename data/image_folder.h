@@ -11,6 +11,16 @@
 
 #define IMAGE_NAMES_MAX ((size_t)1 << 24) /* in one folder */
 
+/* Called for every image: the name of its class and its path, which are valid until it returns. */
+typedef enum cn_err (*image_visit_fn)(void *ctx, const char *class_name, const char *path,
+                                      struct cn_diag *diag);
+
+/* Visits all images in order: classes, then files, by the bytes of their names; without opening
+ * them. Ends at the first error, its own or visit's. CN_E_DATA with the name of what should not be
+ * there, CN_E_TOO_LARGE, CN_E_NOT_FOUND, CN_E_IO, CN_E_NOMEM. */
+enum cn_err image_folder_each(const char *folder, image_visit_fn visit, void *ctx,
+                              struct cn_diag *diag);
+
 /* Loads all images, or a sample of them. Returns ownership, to dataset_free; each is fitted to the
  * form's shape (image.h), or where the form has none to RGB of the first image's size. The folders'
  * names become classes as labels do in csv.h. Names that begin with a dot are passed over; all

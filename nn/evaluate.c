@@ -28,6 +28,8 @@ static void evaluate_chunk(struct model *model, struct loss_sum *sum, const stru
 enum cn_err evaluate_run(struct model *model, const struct dataset *data,
                          struct evaluate_result *result)
 {
+    const bool distances =
+        model->loss.kind == LOSS_MEAN_SQUARED_ERROR || model->loss.kind == LOSS_HUBER;
     struct loss_sum sum = {0};
 
     *result = (struct evaluate_result){0};
@@ -43,7 +45,7 @@ enum cn_err evaluate_run(struct model *model, const struct dataset *data,
     if (!isfinite(sum.loss))
         return CN_E_DIVERGED;
     *result = (struct evaluate_result){data->n ? sum.loss / (double)data->n : 0.0, sum.correct,
-                                       data->n, sum.counted};
+                                       data->n, distances ? 0 : sum.counted};
     return CN_OK;
 }
 

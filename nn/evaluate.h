@@ -14,12 +14,12 @@ struct evaluate_result {
     double loss;      /* mean over examples, natural logarithm */
     uint64_t correct; /* of counted */
     uint64_t n;       /* examples */
-    uint64_t counted; /* targets that were not ignored; n for one class each */
+    uint64_t counted; /* targets that were not ignored: n for one class each; 0 for distances, which
+                         nobody hits */
 };
 
 /* The share of targets that were hit; 0 of none. */
 double evaluate_accuracy(const struct evaluate_result *result);
-
 
 /* Runs all of data through the model, one forward pass per example. A tie between logits goes to
  * the smaller class. Allocates nothing. CN_E_SHAPE or CN_E_DATA when data does not fit the model

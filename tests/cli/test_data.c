@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_world.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/file.h"
 #include "data/idx.h"
 
@@ -113,8 +116,8 @@ Test(data, refuses_splits_that_make_no_sense)
     SAYS(world_err, "51 parts of 50 examples");
     cr_assert_eq(split("out", "--parts 0"), 2);
     cr_assert_eq(split("out", "--parts 2 --dirichlet 0"), 2);
-    cr_assert_eq(world_runf("data split --data images:t --parts 2 --out %s", scratch_folder), 2);
-    SAYS(world_err, "a folder of images");
+    cr_assert_eq(world_runf("data split --data images:t --parts 2 --out %s", scratch_folder), 3);
+    SAYS(world_err, "t: can not be read: No such file");
     cr_assert_eq(world_runf("data split --data idx:%s/y.gz,%s/x.gz --parts 2 --out %s/o",
                             scratch_folder, scratch_folder, scratch_folder),
                  3);
@@ -233,4 +236,67 @@ Test(data, splits_pairs_by_lines)
                             scratch_folder),
                  2);
     SAYS(world_err, "no labels to be uneven over");
+}
+
+/* Twelve files in two classes; a split does not decode them. */
+static void make_image_files(void)
+{
+    char name[32];
+
+    cr_assert(mkdir(scratch_path("in"), 0700) == 0 && mkdir(scratch_path("in/cat"), 0700) == 0 &&
+              mkdir(scratch_path("in/dog"), 0700) == 0);
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "in/%s/%d.png", i < 8 ? "cat" : "dog", i);
+        scratch_text(name, name);
+    }
+}
+
+Test(data, copies_every_image_to_one_part)
+{
+    char name[64];
+
+    make_image_files();
+    cr_assert_eq(world_runf("data split --data images:%s/in --parts 3 --out %s/out --json",
+                            scratch_folder, scratch_folder),
+                 0);
+    SAYS(world_out, "out/part-3");
+    for (int i = 0; i < 12; i++) {
+        int found = 0;
+
+        for (int part = 1; part <= 3; part++) {
+            size_t len;
+            unsigned char *bytes;
+
+            snprintf(name, sizeof name, "out/part-%d/%s/%d.png", part, i < 8 ? "cat" : "dog", i);
+            if (access(scratch_path(name), F_OK) != 0)
+                continue;
+            found++;
+            bytes = scratch_read(scratch_path(name), &len);
+            cr_assert(len > 4 && memcmp(bytes, "in/", 3) == 0);
+            }
+        cr_assert_eq(found, 1, "image %d is in %d parts", i, found);
+    }
+    cr_assert_eq(world_runf("data split --data images:%s/in --parts 3 --out %s/out", scratch_folder,
+                            scratch_folder),
+                 3);
+    SAYS(world_err, "part-1: is there already");
+    cr_assert_eq(world_runf("data split --data images:%s/in --parts 13 --out %s/other",
+                            scratch_folder, scratch_folder),
+                 2);
+    SAYS(world_err, "13 parts of 12 examples");
+}
+
+Test(data, splits_images_unevenly_over_classes_and_refuses_what_is_no_class)
+{
+    make_image_files();
+    cr_assert_eq(world_runf("data split --data images:%s/in --parts 2 --dirichlet 0.5 --out %s/o",
+                            scratch_folder, scratch_folder),
+                 0);
+    SAYS(world_out, "2 parts of 6 images each");
+    scratch_text("in/note.txt", "x");
+    cr_assert_eq(world_runf("data split --data images:%s/in --parts 2 --out %s/p", scratch_folder,
+                            scratch_folder),
+                 3);
+    SAYS(world_err, "note.txt: is no folder");
+    cr_assert_eq(access(scratch_path("p"), F_OK), -1);
 }
