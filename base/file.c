@@ -147,6 +147,14 @@ static bool write_whole(const char *path, const void *bytes, size_t len, unsigne
     return whole;
 }
 
+/* A new name in the place of /dev/null or of a socket would take it away from everybody. */
+static bool is_replaceable(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
+}
+
 enum cn_err cn_file_write(const char *path, const void *bytes, size_t len, unsigned mode,
                           struct cn_diag *diag)
 {
@@ -156,6 +164,11 @@ enum cn_err cn_file_write(const char *path, const void *bytes, size_t len, unsig
     if (strlen(path) >= CN_PATH_MAX) {
         cn_diag_set(diag, path, 0, 0, "the path is longer than %d bytes", CN_PATH_MAX - 1);
         return CN_E_TOO_LARGE;
+    }
+    if (!is_replaceable(path)) {
+        cn_diag_set(diag, path, 0, 0, "is there already and is no regular file");
+        cn_diag_hint(diag, "name a file");
+        return CN_E_EXISTS;
     }
     snprintf(beside, sizeof beside, "%s.new-%ld", path, (long)getpid());
     unlink(beside); /* what a crashed process with this number may have left */

@@ -22,7 +22,7 @@ enum cn_err cn_file_read(struct cn_buf *buf, const char *path, size_t max, struc
 
 /* Replaces the file: a new file beside it is written, flushed and renamed, and the folder flushed.
  * After a crash the old or the new content is there, whole. mode as for open(2), e.g. 0600.
- * CN_E_NOSPACE, CN_E_IO. */
+ * CN_E_EXISTS for what is no file (a device, a folder) and stays; CN_E_NOSPACE, CN_E_IO. */
 enum cn_err cn_file_write(const char *path, const void *bytes, size_t len, unsigned mode,
                           struct cn_diag *diag);
 

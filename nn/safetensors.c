@@ -407,6 +407,9 @@ enum cn_err safetensors_load(struct model *model, const char *path,
 
     if (err == CN_OK)
         err = safetensors_decode(model, bytes.data, bytes.len, metadata, path, diag);
+    else if (err == CN_E_TOO_LARGE)
+        cn_diag_hint(diag, "the task's model has %zu parameters: was the file made for this task?",
+                     model_params(model));
     cn_buf_clear(&bytes);
     return err;
 }

@@ -124,6 +124,22 @@ Test(file, a_failed_write_keeps_the_old_content_and_leaves_nothing_beside_it)
     fixture_free(&fixture);
 }
 
+Test(file, what_is_no_file_is_not_replaced)
+{
+    struct fixture fixture = fixture_new("pipe");
+    const char *path = fixture.path;
+    struct cn_diag diag = {0};
+    struct stat info;
+
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(cn_file_write(path, "x", 1, 0600, &diag), CN_E_EXISTS);
+    cr_assert(strstr(diag.text, "no regular file"));
+    cr_assert(stat(path, &info) == 0 && S_ISFIFO(info.st_mode));
+    cr_assert(unlink(path) == 0 && mkdir(path, 0700) == 0);
+    cr_assert_eq(cn_file_write(path, "x", 1, 0600, NULL), CN_E_EXISTS);
+    fixture_free(&fixture);
+}
+
 Test(file, a_folder_that_is_missing_is_named)
 {
     struct cn_diag diag = {0};
