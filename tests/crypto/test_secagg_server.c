@@ -469,3 +469,29 @@ Test(secagg_server, gets_noise_from_a_device_whose_masks_are_of_another_session)
     cr_assert_lt(right, 32); /* 4 expected by chance */
     world_free(world);
 }
+
+/* The aggregator's own mistakes must not reach past the roster's end either. */
+Test(secagg_server, refuses_positions_that_are_none_and_questions_that_come_too_early)
+{
+    struct world *world = world_new(N, DIM, BITS);
+    struct secagg_sealed sealed[WORLD_MAX];
+    struct secagg_vouch vouches[WORLD_MAX];
+    uint32_t count, degree, nobody = 1;
+
+    fails(secagg_device_degree(world->device[0], &degree), CN_E_UNEXPECTED);
+    world_keys(world);
+    world_roster_of(world, 0, sealed);
+    ok(secagg_device_degree(world->device[0], &degree));
+    cr_assert_eq(degree, N - 1);
+    fails(secagg_server_shares(world->server, N, sealed, N - 1), CN_E_INCONSISTENT);
+    fails(secagg_server_shares(world->server, UINT32_MAX, sealed, N - 1), CN_E_INCONSISTENT);
+    for (uint32_t k = 0; k + 1 < N; k++) { /* the last one leaves */
+        if (k > 0)
+            world_roster_of(world, k, sealed);
+        ok(secagg_server_shares(world->server, k, sealed, N - 1));
+    }
+    ok(secagg_server_close_shares(world->server));
+    fails(secagg_server_complain(world->server, N - 1, &nobody, 1), CN_E_INCONSISTENT);
+    fails(secagg_server_vouches_for(world->server, 0, vouches, &count), CN_E_UNEXPECTED);
+    world_free(world);
+}
