@@ -77,22 +77,6 @@ static bool over(const struct round *round)
     return round->phase == ROUND_SUMMED || round->phase == ROUND_FAILED;
 }
 
-/* ---- seats ---- */
-
-static struct seat *seat_of(struct round *round, const uint8_t device[DEVICE_ID_BYTES])
-{
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        if (memcmp(round->seats[i].device, device, DEVICE_ID_BYTES) == 0)
-            return &round->seats[i];
-    return NULL;
-}
-
-static bool awaited(const struct round *round, const struct seat *seat)
-{
-    uint16_t bit = ROUND_BIT(round->phase);
-    return !seat->out && (seat->asked & bit) && !(seat->answered & bit);
-}
-
 static uint32_t count_answered(const struct round *round, enum round_phase phase)
 {
     uint32_t count = 0;
@@ -101,53 +85,9 @@ static uint32_t count_answered(const struct round *round, enum round_phase phase
     return count;
 }
 
-void round_send(struct round *round, const struct seat *seat, const struct message *message)
+void round_ask(struct round *round, struct seat *seat, uint64_t now_ms)
 {
-    if (seat->here)
-        round->calls.send(round->calls.ctx, seat->device, message);
-}
-
-static void ask(struct round *round, struct seat *seat, uint64_t now_ms)
-{
-    seat->asked |= ROUND_BIT(round->phase);
     stages[round->phase].ask(round, seat, now_ms);
-}
-
-static bool seat_add(struct round *round)
-{
-    if (round->seat_count == round->seats_max)
-        return false;
-    const struct certificate *certificate = cohort_pick(round->cohort, round->random);
-    if (!certificate)
-        return false;
-    struct seat *seat = &round->seats[round->seat_count];
-    memset(seat, 0, sizeof(*seat));
-    certificate_device_id(seat->device, certificate);
-    bool able = round->phase == ROUND_GATHER || round->options.secagg.prg != SECAGG_PRG_AES256CTR ||
-                (cohort_abilities(round->cohort, seat->device) & HELLO_CAN_AES);
-    if (!able || seat_of(round, seat->device)) {
-        cohort_mark(round->cohort, seat->device, COHORT_PAUSED); /* asked once in this attempt */
-        return false;
-    }
-    seat->certificate = *certificate;
-    seat->here = true;
-    round->seat_count++;
-    return true;
-}
-
-/* Keeps the number of devices that train, as long as there is time for a newcomer to finish. */
-static void seats_refill(struct round *round, uint64_t now_ms)
-{
-    uint64_t half = round->options.wait_ms[ROUND_TRAIN] / 2;
-    if (round->phase != ROUND_TRAIN || now_ms + half > round->deadline_ms)
-        return;
-    uint32_t active = 0;
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        active += !round->seats[i].out;
-    while (active < round->target && seat_add(round)) {
-        ask(round, &round->seats[round->seat_count - 1], now_ms);
-        active++;
-    }
 }
 
 /* ---- making and freeing ---- */
@@ -179,9 +119,12 @@ enum cn_err round_new(struct round **out, const struct round_options *options,
     round->seats_max = 2 * options->cohort_max; /* everybody may be replaced once */
     round->upload_bytes = pack_bytes(options->secagg.dim, options->secagg.bits);
     round->seats = calloc(round->seats_max, sizeof(*round->seats));
-    round->box = calloc(round->seats_max, sizeof(*round->box));
+    round->box = calloc(MESSAGE_NEIGHBOURS_MAX, sizeof(*round->box));
+    round->neighbours = calloc(MESSAGE_NEIGHBOURS_MAX, sizeof(*round->neighbours));
+    round->vouches = calloc(MESSAGE_NEIGHBOURS_MAX, sizeof(*round->vouches));
     round->sum = calloc(options->secagg.dim, sizeof(*round->sum));
-    enum cn_err err = round->seats && round->box && round->sum ? CN_OK : CN_E_NOMEM;
+    bool room = round->seats && round->box && round->neighbours && round->vouches && round->sum;
+    enum cn_err err = room ? seen_reserve(&round->places, round->seats_max) : CN_E_NOMEM;
     if (err == CN_OK)
         err = options->unmasked
                   ? round_unmasked_new(round)
@@ -205,8 +148,11 @@ void round_free(struct round *round)
     }
     secagg_server_free(round->server);
     round_unmasked_free(round);
+    seen_clear(&round->places);
     free(round->seats);
     free(round->box);
+    free(round->neighbours);
+    free(round->vouches);
     free(round->sum);
     free(round);
 }
@@ -225,7 +171,9 @@ static void enter(struct round *round, enum round_phase phase, uint64_t now_ms)
     round->deadline_ms = now_ms + round->options.wait_ms[phase];
     for (uint32_t i = 0; i < round->seat_count; i++)
         if (!round->seats[i].out && stage->takes_part(round, &round->seats[i]))
-            ask(round, &round->seats[i], now_ms);
+            round->seats[i].asked |= ROUND_BIT(phase);
+    round->asked = 0;
+    round_ask_some(round, now_ms);
 }
 
 void round_fail(struct round *round, enum cn_err why, const char *reason, uint64_t now_ms)
@@ -293,14 +241,19 @@ static void close_phase(struct round *round, bool late, uint64_t now_ms)
 /* True when nobody who takes part still owes an answer. Those that are away for longer than the
  * grace hold up nobody, if the others are enough: a process that died would cost every phase its
  * whole deadline, one whose line broke is back within seconds. */
-static bool settled(const struct round *round, uint64_t now_ms)
+static bool settled(struct round *round, uint64_t now_ms)
 {
+    const struct seat *slow = &round->seats[round->slow];
+    if (round->slow < round->seat_count && slow->here && round_awaits(round, slow))
+        return false; /* as it mostly is: nobody else needs a look */
     bool enough = count_answered(round, round->phase) >= needed(round);
     for (uint32_t i = 0; i < round->seat_count; i++) {
         const struct seat *seat = &round->seats[i];
         bool given_up = enough && !seat->here && now_ms >= seat->lost_ms + round->options.grace_ms;
-        if (awaited(round, seat) && !given_up)
+        if (round_awaits(round, seat) && !given_up) {
+            round->slow = i;
             return false;
+        }
     }
     return true;
 }
@@ -324,6 +277,7 @@ void round_tick(struct round *round, uint64_t now_ms)
         tick_gather(round, now_ms);
     if (round->phase == ROUND_UPLOAD)
         round_watch_uploads(round, now_ms);
+    round_ask_some(round, now_ms);
     /* A phase whose answers are all there already is closed in the same tick. */
     while (stages[round->phase].ask) {
         bool late = now_ms >= round->deadline_ms;
@@ -351,7 +305,7 @@ static enum cn_err choose_masks(struct round *round)
 
 static enum cn_err close_gather(struct round *round)
 {
-    while (round->seat_count < round->options.cohort_max && seat_add(round))
+    while (round->seat_count < round->options.cohort_max && round_seat_add(round))
         ;
     round->target = round->seat_count;
     if (round->target < round->options.secagg.cohort_min)
@@ -421,16 +375,41 @@ static bool part_shares(const struct round *round, const struct seat *seat)
     return (seat->answered & ROUND_BIT(ROUND_TRAIN)) != 0;
 }
 
+/* The complete graph: everybody's certificate and keys. */
+static enum cn_err whole_roster(const struct round *round, struct message_roster *roster)
+{
+    const struct secagg_member *members = NULL;
+    CN_TRY(secagg_server_members(round->server, &members, &roster->count, &roster->threshold));
+    roster->members = lend(members);
+    return CN_OK;
+}
+
+/* A ring: everybody's entry, and certificates and keys of the neighbours of this device. */
+static enum cn_err ring_roster(const struct round *round, const struct seat *seat,
+                               struct message_roster *roster)
+{
+    const struct secagg_entry *entries = NULL;
+    uint32_t devices = 0;
+    CN_TRY(secagg_server_entries(round->server, &entries, &devices, &roster->threshold));
+    CN_TRY(secagg_server_neighbours(round->server, seat->index, round->neighbours, &roster->count));
+    roster->entries = (const uint8_t *)entries;
+    roster->entries_len = devices * MESSAGE_ENTRY_BYTES;
+    roster->members = round->neighbours;
+    return CN_OK;
+}
+
 static void ask_shares(struct round *round, struct seat *seat, uint64_t now_ms)
 {
     (void)now_ms;
-    const struct secagg_member *members = NULL;
+    uint32_t degree = 0;
     struct message message = {.type = MESSAGE_ROSTER, .as.roster = {.id = round->options.id}};
     struct message_roster *roster = &message.as.roster;
-    if (secagg_server_members(round->server, &members, &roster->count, &roster->threshold) != CN_OK)
-        return;
-    roster->members = lend(members);
-    round_send(round, seat, &message);
+    enum cn_err err = secagg_server_degree(round->server, &degree);
+    if (err == CN_OK)
+        err = degree + 1 < round->roster ? ring_roster(round, seat, roster)
+                                         : whole_roster(round, roster);
+    if (err == CN_OK)
+        round_send(round, seat, &message);
 }
 
 static enum cn_err close_shares(struct round *round)
@@ -516,13 +495,12 @@ static bool part_reveal(const struct round *round, const struct seat *seat)
 static void ask_reveal(struct round *round, struct seat *seat, uint64_t now_ms)
 {
     (void)now_ms;
-    const struct secagg_vouch *list = NULL;
     struct message message = {.type = MESSAGE_VOUCHES, .as.vouches = {.id = round->options.id}};
     struct message_vouches *vouches = &message.as.vouches;
-    if (secagg_server_vouches(round->server, &list, &vouches->count) != CN_OK)
-        return;
-    vouches->vouches = lend(list);
-    round_send(round, seat, &message);
+    vouches->vouches = round->vouches;
+    if (secagg_server_vouches_for(round->server, seat->index, round->vouches, &vouches->count) ==
+        CN_OK)
+        round_send(round, seat, &message);
 }
 
 static enum cn_err close_reveal(struct round *round)
@@ -598,7 +576,7 @@ enum cn_err round_message(struct round *round, const uint8_t device[DEVICE_ID_BY
     const struct round_id *id = message_round(message);
     if (!id && message->type != MESSAGE_CHUNK)
         return CN_E_UNEXPECTED;
-    struct seat *seat = seat_of(round, device);
+    struct seat *seat = round_seat(round, device);
     if (!seat || seat->out || over(round) || (id && !round_id_equal(id, &round->options.id)))
         return CN_OK; /* about another round, or too late */
     enum cn_err err = dispatch(round, seat, message);
@@ -608,26 +586,26 @@ enum cn_err round_message(struct round *round, const uint8_t device[DEVICE_ID_BY
     }
     if (err != CN_OK)
         round_device_out(round, device, now_ms);
-    seats_refill(round, now_ms);
+    round_seats_refill(round, now_ms);
     round_tick(round, now_ms);
     return err;
 }
 
 void round_device_here(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
 {
-    struct seat *seat = seat_of(round, device);
+    struct seat *seat = round_seat(round, device);
     if (seat) {
         cohort_mark(round->cohort, device, seat->out ? COHORT_PAUSED : COHORT_SEATED);
         seat->here = true;
-        if (awaited(round, seat))
-            stages[round->phase].ask(round, seat, now_ms);
+        if (round_awaits(round, seat) && (uint32_t)(seat - round->seats) < round->asked)
+            round_ask(round, seat, now_ms);
     }
-    seats_refill(round, now_ms);
+    round_seats_refill(round, now_ms);
 }
 
 void round_device_lost(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
 {
-    struct seat *seat = seat_of(round, device);
+    struct seat *seat = round_seat(round, device);
     if (!seat)
         return;
     seat->here = false;
@@ -636,13 +614,11 @@ void round_device_lost(struct round *round, const uint8_t device[DEVICE_ID_BYTES
 
 void round_device_out(struct round *round, const uint8_t device[DEVICE_ID_BYTES], uint64_t now_ms)
 {
-    struct seat *seat = seat_of(round, device);
+    struct seat *seat = round_seat(round, device);
     if (!seat || seat->out || over(round))
         return;
-    seat->out = true;
-    round_upload_drop(round, seat);
-    cohort_mark(round->cohort, device, COHORT_PAUSED);
-    seats_refill(round, now_ms);
+    round_seat_out(round, seat, COHORT_PAUSED);
+    round_seats_refill(round, now_ms);
 }
 
 /* ---- the end ---- */

@@ -5,7 +5,7 @@
 
 #include "crypto/pack.h"
 
-enum { STALL_MS = 10000 };
+enum { STALL_MS = 10000, WATCH_MS = 100 };
 
 /* Repeats are what a device sends after a broken connection. */
 static enum cn_err counted(struct round *round, struct seat *seat, enum cn_err err)
@@ -29,9 +29,7 @@ enum cn_err round_on_decline(struct round *round, struct seat *seat, const struc
     if (decline->code == 0 || decline->code >= DECLINE_CODE_COUNT)
         return CN_E_PARSE;
     bool for_the_task = decline->code == DECLINE_BUDGET || decline->code == DECLINE_LIMIT;
-    seat->out = true;
-    round_upload_drop(round, seat);
-    cohort_mark(round->cohort, seat->device, for_the_task ? COHORT_BARRED : COHORT_PAUSED);
+    round_seat_out(round, seat, for_the_task ? COHORT_BARRED : COHORT_PAUSED);
     if (round->calls.declined)
         round->calls.declined(round->calls.ctx, seat->device, (enum decline_code)decline->code,
                               decline->text);
@@ -46,7 +44,8 @@ enum cn_err round_on_ready(struct round *round, struct seat *seat, const struct 
         return counted(round, seat, round_unmasked_ready(round, seat, &message->as.ready.keys));
     struct secagg_member member = {.certificate = seat->certificate,
                                    .keys = message->as.ready.keys};
-    enum cn_err err = counted(round, seat, secagg_server_keys(round->server, &member));
+    /* Who is in the cohort has shown this very certificate at its login. */
+    enum cn_err err = counted(round, seat, secagg_server_keys_known(round->server, &member));
     round->ready = secagg_server_count(round->server);
     return err;
 }
@@ -162,9 +161,7 @@ enum cn_err round_on_complaint(struct round *round, struct seat *seat,
                      !(other->answered & ROUND_BIT(ROUND_UPLOAD));
         if (!waits || secagg_server_expects(round->server, other->index))
             continue;
-        other->out = true;
-        round_upload_drop(round, other);
-        cohort_mark(round->cohort, other->device, COHORT_PAUSED);
+        round_seat_out(round, other, COHORT_PAUSED);
     }
     return CN_OK;
 }
@@ -182,8 +179,9 @@ static bool stalls(const struct round *round, struct seat *seat, uint64_t now_ms
 
 void round_watch_uploads(struct round *round, uint64_t now_ms)
 {
-    if (!round->queue)
+    if (!round->queue || now_ms < round->watched_ms + WATCH_MS)
         return;
+    round->watched_ms = now_ms;
     for (uint32_t i = 0; i < round->seat_count; i++) {
         struct seat *seat = &round->seats[i];
         if (seat->upload.bytes && !seat->out && stalls(round, seat, now_ms))

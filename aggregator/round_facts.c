@@ -60,10 +60,8 @@ void round_facts(const struct round *round, struct round_facts *facts)
 
 bool round_has(const struct round *round, const uint8_t device[DEVICE_ID_BYTES])
 {
-    for (uint32_t i = 0; i < round->seat_count; i++)
-        if (memcmp(round->seats[i].device, device, DEVICE_ID_BYTES) == 0)
-            return !round->seats[i].out;
-    return false;
+    const struct seat *seat = round_seat(round, device);
+    return seat && !seat->out;
 }
 
 void round_gathered(const struct round *round, uint32_t *available, uint32_t *needed)

@@ -5,6 +5,7 @@
 
 #include "aggregator/round.h"
 #include "crypto/direct.h"
+#include "crypto/seen.h"
 #include "protocol/transfer.h"
 
 #define ROUND_BIT(phase) ((uint16_t)(1u << (phase)))
@@ -42,16 +43,25 @@ struct round {
     uint64_t deadline_ms; /* UINT64_MAX: none yet */
     struct seat *seats;   /* [seats_max] */
     uint32_t seat_count, seats_max;
-    uint32_t target; /* seats to keep filled while devices train */
+    uint32_t seats_out;   /* of them */
+    struct seen places;   /* device id to place among the seats */
+    uint32_t asked;       /* places that got the message of this phase; the others' turn comes */
+    uint32_t slow;        /* a place that was awaited when somebody last looked */
+    uint64_t paced_ms;    /* since when ... */
+    uint64_t paced_bytes; /* ... so much went out */
+    uint32_t target;      /* seats to keep filled while devices train */
     uint32_t ready;
     uint32_t roster;
     uint32_t uploaded;
     bool charged;
     uint64_t upload_bytes;     /* of one upload */
     uint64_t uploads_held;     /* bytes reserved for unfinished uploads */
-    struct secagg_sealed *box; /* [seats_max] scratch for one inbox */
-    uint32_t *sum;             /* [dim] */
-    bool queue;                /* somebody waits for room to upload */
+    struct secagg_sealed *box; /* scratch for one message: [MESSAGE_NEIGHBOURS_MAX], as are */
+    struct secagg_member *neighbours; /* ... these, for a ring */
+    struct secagg_vouch *vouches;
+    uint32_t *sum;       /* [dim] */
+    uint64_t watched_ms; /* when unfinished uploads were looked at */
+    bool queue;          /* somebody waits for room to upload */
     uint64_t wait_ms[ROUND_PHASE_COUNT];
     uint8_t roster_hash[HASH_BYTES];
     enum cn_err error;
@@ -88,5 +98,27 @@ void round_watch_uploads(struct round *round, uint64_t now_ms);
 void round_upload_drop(struct round *round, struct seat *seat);
 
 void round_send(struct round *round, const struct seat *seat, const struct message *message);
+
+/* round_seats.c: who sits, and who is asked when. */
+struct seat *round_seat(const struct round *round, const uint8_t device[DEVICE_ID_BYTES]);
+bool round_awaits(const struct round *round, const struct seat *seat);
+
+/* Takes a device's place away; its upload is dropped. */
+void round_seat_out(struct round *round, struct seat *seat, enum cohort_mark mark);
+
+/* Seats one more device; false when nobody is left. */
+bool round_seat_add(struct round *round);
+
+/* Keeps the number of devices that train, as long as there is time for a newcomer to finish. */
+void round_seats_refill(struct round *round, uint64_t now_ms);
+
+/* Sends the phase's message to those whose turn it is: no more than ROUND_PACE_BYTES begin in
+ * ROUND_PACE_MS, so that the rosters of thousands do not fill memory, or block the loop. */
+void round_ask_some(struct round *round, uint64_t now_ms);
+#define ROUND_PACE_BYTES ((uint64_t)16 * 1024 * 1024)
+enum { ROUND_PACE_MS = 50 };
+
+/* round.c: the phase's message to one seat. */
+void round_ask(struct round *round, struct seat *seat, uint64_t now_ms);
 
 #endif

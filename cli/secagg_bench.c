@@ -133,43 +133,12 @@ static void step(struct bench *bench)
         cn_progress_update(bench->progress, bench->steps);
 }
 
-/* The lists of messages take so many elements; larger rosters, which the state machines know and
- * messages do not yet, are counted by what their elements hold. */
-static uint64_t raw_bytes(const struct message *message)
-{
-    const struct message_roster *roster = &message->as.roster;
-    const uint64_t member = CERTIFICATE_BYTES_MAX + sizeof(struct secagg_keys);
-
-    switch (message->type) {
-    case MESSAGE_ROSTER:
-        return roster->count * member;
-    case MESSAGE_SHARES:
-        return message->as.shares.count * sizeof(struct secagg_sealed);
-    case MESSAGE_INBOX:
-        return message->as.inbox.count * sizeof(struct secagg_sealed);
-    case MESSAGE_SURVIVORS:
-        return message->as.survivors.count * sizeof(uint32_t);
-    case MESSAGE_VOUCHES:
-        return message->as.vouches.count * sizeof(struct secagg_vouch);
-    case MESSAGE_REVEAL:
-        return message->as.reveal.count * sizeof(struct secagg_share);
-    default:
-        return 0;
-    }
-}
-
 /* The bytes of a message on its way, before TLS. */
 static enum cn_err count_bytes(struct bench *bench, uint64_t *total, const struct message *message)
 {
-    uint64_t raw = raw_bytes(message);
-
     cn_buf_reset(&bench->bytes);
-    if (bench->options->clients > MESSAGE_MEMBERS_MAX && raw > 0)
-        *total += raw + FRAME_HEAD_BYTES;
-    else {
-        CN_TRY(message_encode(&bench->bytes, message));
-        *total += bench->bytes.len + FRAME_HEAD_BYTES;
-    }
+    CN_TRY(message_encode(&bench->bytes, message));
+    *total += bench->bytes.len + FRAME_HEAD_BYTES;
     return CN_OK;
 }
 
@@ -305,12 +274,13 @@ static enum cn_err count_roster(struct bench *bench, struct client *client,
     struct message roster = {.type = MESSAGE_ROSTER};
     bool is_ring = given->neighbours_count + 1 < given->count;
 
-    roster.as.roster = (struct message_roster){.id = FIRST,
-                                               .threshold = given->threshold,
-                                               .members = lend(given->neighbours),
-                                               .count = given->neighbours_count};
-    if (is_ring)
-        client->down += given->count * sizeof *given->entries;
+    roster.as.roster =
+        (struct message_roster){.id = FIRST,
+                                .threshold = given->threshold,
+                                .entries = (const uint8_t *)given->entries,
+                                .entries_len = is_ring ? given->count * MESSAGE_ENTRY_BYTES : 0,
+                                .members = lend(given->neighbours),
+                                .count = given->neighbours_count};
     return count_bytes(bench, &client->down, &roster);
 }
 

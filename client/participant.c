@@ -29,10 +29,11 @@ struct participant {
     bool spent;
     bool ended;
     struct answered steps[STEP_COUNT];
-    struct secagg_sealed *sealed;    /* [cohort - 1], SHARES */
-    struct secagg_share *shares;     /* [2 cohort], REVEAL; secret until sent */
+    uint32_t around;                 /* neighbours, and this device */
+    struct secagg_sealed *sealed;    /* [around], SHARES */
+    struct secagg_share *shares;     /* [2 around], REVEAL; secret until sent */
     uint8_t (*ids)[DEVICE_ID_BYTES]; /* [cohort] of the roster */
-    uint32_t *complaints;            /* [cohort] neighbours whose shares do not open */
+    uint32_t *complaints;            /* [around] neighbours whose shares do not open */
     uint32_t complaint_count;
     bool has_survivors;
     uint8_t survivors[HASH_BYTES]; /* over the ids of the list that was signed */
@@ -69,7 +70,7 @@ void participant_free(struct participant *p)
         return;
     secagg_device_free(p->device);
     if (p->shares)
-        explicit_bzero(p->shares, 2 * (size_t)p->cohort * sizeof *p->shares);
+        explicit_bzero(p->shares, 2 * (size_t)p->around * sizeof *p->shares);
     free(p->shares);
     free(p->sealed);
     free(p->ids);
@@ -86,25 +87,62 @@ void participant_ready(const struct participant *p, struct message *out)
     out->as.ready.keys = p->keys;
 }
 
+static enum cn_err make_room(struct participant *p, const struct message_roster *roster)
+{
+    p->cohort = message_roster_devices(roster);
+    if (p->cohort < SECAGG_DEVICES_MIN || p->cohort > MESSAGE_MEMBERS_MAX)
+        return CN_E_COHORT;
+    p->around = roster->count + (roster->entries_len > 0);
+    p->sealed = calloc(p->around, sizeof *p->sealed);
+    p->shares = calloc(2 * (size_t)p->around, sizeof *p->shares);
+    p->complaints = calloc(p->around, sizeof *p->complaints);
+    p->ids = calloc(p->cohort, sizeof *p->ids);
+    return p->sealed && p->shares && p->complaints && p->ids ? CN_OK : CN_E_NOMEM;
+}
+
+static void keep_ids(struct participant *p, const struct message_roster *roster)
+{
+    const struct secagg_entry *entries = message_roster_entries(roster);
+
+    for (uint32_t i = 0; i < p->cohort; i++) {
+        if (entries)
+            memcpy(p->ids[i], entries[i].device_id, DEVICE_ID_BYTES);
+        else
+            certificate_device_id(p->ids[i], &roster->members[i].certificate);
+    }
+}
+
+/* The graph follows from the count, so the aggregator can not choose which of the two it sends: on
+ * a ring entries and neighbours, in the complete graph all members. */
+static enum cn_err share(struct participant *p, const struct message_roster *roster)
+{
+    uint32_t degree = secagg_degree(&p->setup.secagg, p->cohort);
+    bool is_ring = degree > 0 && degree + 1 < p->cohort;
+    struct secagg_roster given = {.entries = message_roster_entries(roster),
+                                  .count = p->cohort,
+                                  .threshold = roster->threshold,
+                                  .neighbours = roster->members,
+                                  .neighbours_count = roster->count};
+
+    if (degree == 0)
+        return CN_E_THRESHOLD;
+    if (is_ring != (roster->entries_len > 0) || (is_ring && roster->count != degree))
+        return CN_E_INCONSISTENT;
+    if (is_ring)
+        return secagg_device_roster_entries(p->device, &given, p->sealed);
+    return secagg_device_roster(p->device, roster->members, roster->count, roster->threshold,
+                                p->sealed);
+}
+
 static enum cn_err answer_roster(struct participant *p, const struct message *in,
                                  struct message *out)
 {
     const struct message_roster *roster = &in->as.roster;
 
-    if (roster->count < SECAGG_DEVICES_MIN || roster->count > MESSAGE_MEMBERS_MAX)
-        return CN_E_COHORT;
-    p->sealed = calloc(roster->count, sizeof *p->sealed);
-    p->shares = calloc(2 * (size_t)roster->count, sizeof *p->shares);
-    p->cohort = roster->count;
-    p->ids = calloc(roster->count, sizeof *p->ids);
-    p->complaints = calloc(roster->count, sizeof *p->complaints);
-    if (!p->sealed || !p->shares || !p->ids || !p->complaints)
-        return CN_E_NOMEM;
-    for (uint32_t i = 0; i < roster->count; i++)
-        certificate_device_id(p->ids[i], &roster->members[i].certificate);
+    CN_TRY(make_room(p, roster));
     p->threshold = roster->threshold;
-    CN_TRY(secagg_device_roster(p->device, roster->members, roster->count, roster->threshold,
-                                p->sealed));
+    CN_TRY(share(p, roster));
+    keep_ids(p, roster);
     out->type = MESSAGE_SHARES;
     out->as.shares = (struct message_shares){p->setup.id, p->sealed, 0};
     return secagg_device_degree(p->device, &out->as.shares.count);
@@ -180,8 +218,8 @@ static enum cn_err answer_vouches(struct participant *p, const struct message *i
 
     out->type = MESSAGE_REVEAL;
     out->as.reveal = (struct message_reveal){p->setup.id, p->shares, 0};
-    return secagg_device_reveal(p->device, vouches->vouches, vouches->count, p->shares,
-                                &out->as.reveal.count);
+    return secagg_device_reveal_edges(p->device, vouches->vouches, vouches->count, p->shares,
+                                      &out->as.reveal.count);
 }
 
 /* clang-format off */

@@ -28,14 +28,17 @@ enum cn_err frame_encode(struct cn_buf *out, const struct message *message)
 
 void frame_reader_init(struct frame_reader *reader)
 {
-    *reader = (struct frame_reader){0};
+    *reader = (struct frame_reader){.payload_max = MESSAGE_BYTES_MAX};
     cn_buf_init(&reader->part, MESSAGE_BYTES_MAX);
 }
 
 void frame_reader_clear(struct frame_reader *reader)
 {
+    size_t payload_max = reader->payload_max;
+
     cn_buf_clear(&reader->part);
     frame_reader_init(reader);
+    reader->payload_max = payload_max;
 }
 
 static enum cn_err take_head(struct frame_reader *reader, struct cn_reader *in)
@@ -50,7 +53,7 @@ static enum cn_err take_head(struct frame_reader *reader, struct cn_reader *in)
     reader->payload_bytes = cn_read_u32(&head);
     if (reader->payload_bytes == 0)
         return CN_E_PARSE;
-    if (reader->payload_bytes > MESSAGE_BYTES_MAX)
+    if (reader->payload_bytes > reader->payload_max)
         return CN_E_TOO_LARGE;
     /* A large frame's memory is kept while large frames come, given back with the first small. */
     if (reader->payload_bytes <= KEEP_BYTES && reader->part.cap > KEEP_BYTES)

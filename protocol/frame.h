@@ -22,12 +22,13 @@ struct frame_reader {
     uint8_t head[FRAME_HEAD_BYTES];
     size_t head_len;
     size_t payload_bytes; /* of the frame that has begun; 0 while the head is incomplete */
+    size_t payload_max;   /* MESSAGE_BYTES_MAX unless the owner sets less after init */
     struct cn_buf part;   /* what came of a payload that did not come in one piece */
 };
 
 void frame_reader_init(struct frame_reader *reader);
 
-/* Frees the memory; the reader is then as after init. */
+/* Frees the memory; the reader is then as after init, with the payload_max it had. */
 void frame_reader_clear(struct frame_reader *reader);
 
 struct frame {

@@ -130,6 +130,7 @@ static void on_connection(uv_stream_t *stream, int status)
         return;
     }
     link->listener = listener;
+    link->reader.payload_max = MESSAGE_UP_BYTES_MAX;
     link->silent = true;
     listener->links++;
     if (link_socket_init(link) != CN_OK || uv_accept(stream, (uv_stream_t *)&link->socket) != 0 ||

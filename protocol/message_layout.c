@@ -31,15 +31,15 @@
     {                                                                                              \
         PLACE(CERTIFICATE, s, m)                                                                   \
     }
-#define VIEW(s, m, n, hi)                                                                          \
+#define VIEW(s, m, n, lo, hi)                                                                      \
     {                                                                                              \
-        PLACE(VIEW, s, m), .count = offsetof(struct s, n), .low = 1, .high = (hi)                  \
+        PLACE(VIEW, s, m), .count = offsetof(struct s, n), .low = (lo), .high = (hi)               \
     }
 #define RECORD(s, m, rows)                                                                         \
     {                                                                                              \
         PLACE(RECORD, s, m), .inner = rows, .inner_count = CN_COUNT(rows)                          \
     }
-#define LIST(s, m, row) LIST_MAX(s, m, row, MESSAGE_MEMBERS_MAX)
+#define LIST(s, m, row) LIST_MAX(s, m, row, MESSAGE_NEIGHBOURS_MAX)
 #define LIST_MAX(s, m, row, max)                                                                   \
     {                                                                                              \
         .kind = FIELD_LIST, .offset = offsetof(struct s, m), .size = sizeof(*((struct s *)0)->m),  \
@@ -149,7 +149,7 @@ static const struct message_field fetch_fields[] = {
 static const struct message_field chunk_fields[] = {
     BYTES(message_chunk, hash),
     UINT(message_chunk, offset, 0, BLOB_BYTES_MAX),
-    VIEW(message_chunk, bytes, len, CHUNK_BYTES_MAX),
+    VIEW(message_chunk, bytes, len, 1, CHUNK_BYTES_MAX),
 };
 
 static const struct message_field ready_fields[] = {
@@ -160,6 +160,7 @@ static const struct message_field ready_fields[] = {
 static const struct message_field roster_fields[] = {
     ROUND(message_roster),
     UINT(message_roster, threshold, 1, MESSAGE_MEMBERS_MAX),
+    VIEW(message_roster, entries, entries_len, 0, MESSAGE_MEMBERS_MAX * MESSAGE_ENTRY_BYTES),
     LIST(message_roster, members, member),
 };
 
@@ -186,7 +187,7 @@ static const struct message_field resume_fields[] = {
 
 static const struct message_field survivors_fields[] = {
     ROUND(message_survivors),
-    LIST(message_survivors, indices, member_index),
+    LIST_MAX(message_survivors, indices, member_index, MESSAGE_MEMBERS_MAX),
 };
 
 static const struct message_field vouch_message_fields[] = {

@@ -17,8 +17,9 @@
 
 #include "base/err.h"
 
-#define MESSAGE_DEPTH_MAX 4      /* message > roster > member > keys */
-#define MESSAGE_OBJECTS_MAX 8320 /* 2048 shares have 8199; msgpack-c takes 24 bytes for each */
+#define MESSAGE_DEPTH_MAX 4       /* message > roster > member > keys */
+#define MESSAGE_OBJECTS_MAX 16400 /* 16,384 survivors have 16,391; msgpack-c takes 24 bytes each   \
+                                   */
 
 /* CN_E_PARSE unless the bytes are as above. One pass over the heads; bodies are skipped. */
 enum cn_err message_scan(const uint8_t *bytes, size_t len);

@@ -211,7 +211,7 @@ static void get_certificate(struct source *s, const struct message_field *row, u
         source_fail(s, CN_E_PARSE);
 }
 
-/* The one pointer into the peer's bytes; its length stands elsewhere in the struct. */
+/* A pointer into the peer's bytes; its length stands elsewhere in the struct. */
 static void put_view(struct writer *w, const struct message_field *row, const uint8_t *base)
 {
     const uint8_t *bytes;
@@ -361,7 +361,8 @@ static bool rises(const uint32_t *list, uint32_t count)
     return true;
 }
 
-/* True for what the rows can not say: positions are strictly increasing, complaints name one. */
+/* True for what the rows can not say: positions are strictly increasing, complaints name one,
+ * entries are whole. */
 static bool in_order(const struct message *message)
 {
     if (message->type == MESSAGE_SURVIVORS)
@@ -369,6 +370,8 @@ static bool in_order(const struct message *message)
     if (message->type == MESSAGE_COMPLAINT)
         return message->as.complaint.count > 0 &&
                rises(message->as.complaint.indices, message->as.complaint.count);
+    if (message->type == MESSAGE_ROSTER)
+        return message->as.roster.entries_len % MESSAGE_ENTRY_BYTES == 0;
     return true;
 }
 
@@ -452,6 +455,21 @@ enum cn_err message_decode(struct message *message, const uint8_t *bytes, size_t
     if (s.err != CN_OK)
         memset(message, 0, sizeof *message);
     return s.err;
+}
+
+_Static_assert(sizeof(struct secagg_entry) == DEVICE_ID_BYTES + INVITATION_ID_BYTES + 32 &&
+                   _Alignof(struct secagg_entry) == 1,
+               "entries travel as they lie");
+
+const struct secagg_entry *message_roster_entries(const struct message_roster *roster)
+{
+    return roster->entries_len ? (const struct secagg_entry *)(const void *)roster->entries : NULL;
+}
+
+uint32_t message_roster_devices(const struct message_roster *roster)
+{
+    return roster->entries_len ? (uint32_t)(roster->entries_len / MESSAGE_ENTRY_BYTES)
+                               : roster->count;
 }
 
 const char *message_name(enum message_type type)

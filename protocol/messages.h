@@ -22,13 +22,16 @@
 #define PROTOCOL_VERSION_MIN 1
 #define PROTOCOL_VERSION_MAX 1
 
-#define MESSAGE_BYTES_MAX ((size_t)1024 * 1024) /* a frame's payload */
-#define CHUNK_BYTES_MAX ((size_t)256 * 1024)    /* of a blob, in one message */
-#define BLOB_BYTES_MAX ((uint64_t)1 << 33)      /* of one blob */
-#define MESSAGE_TEXT_MAX 256                    /* bytes of a reason or a software's name */
+#define MESSAGE_BYTES_MAX ((size_t)2048 * 1024)   /* a frame's payload */
+#define MESSAGE_UP_BYTES_MAX ((size_t)512 * 1024) /* alike, from a device */
+#define CHUNK_BYTES_MAX ((size_t)256 * 1024)      /* of a blob, in one message */
+#define BLOB_BYTES_MAX ((uint64_t)1 << 33)        /* of one blob */
+#define MESSAGE_TEXT_MAX 256                      /* bytes of a reason or a software's name */
 #define TASK_ID_BYTES 16
-#define MESSAGE_MEMBERS_MAX SECAGG_COMPLETE_MAX       /* of a roster that fits a frame */
-#define MESSAGE_SHARES_MAX (2u * MESSAGE_MEMBERS_MAX) /* PAIR and EDGE for each */
+#define MESSAGE_MEMBERS_MAX SECAGG_DEVICES_MAX           /* of a roster */
+#define MESSAGE_NEIGHBOURS_MAX (SECAGG_DEGREE_MAX + 1u)  /* of one device, and itself */
+#define MESSAGE_SHARES_MAX (2u * MESSAGE_NEIGHBOURS_MAX) /* PAIR and EDGE for each */
+#define MESSAGE_ENTRY_BYTES sizeof(struct secagg_entry)
 
 /* clang-format off */
 #define MESSAGES(X) \
@@ -40,7 +43,7 @@
     X(FETCH,      fetch)     /* device:     send me a blob from this offset on */ \
     X(CHUNK,      chunk)     /* both:       a piece of a blob */ \
     X(READY,      ready)     /* device:     trained; my one-time keys */ \
-    X(ROSTER,     roster)    /* aggregator: everyone's one-time keys and the threshold */ \
+    X(ROSTER,     roster)    /* aggregator: everyone, the neighbours' one-time keys, the threshold */ \
     X(SHARES,     shares)    /* device:     sealed shares for every neighbour */ \
     X(INBOX,      inbox)     /* aggregator: sealed shares from the neighbours; now mask */ \
     X(UPLOAD,     upload)    /* device:     my masked vector is this blob; where shall I go on? */ \
@@ -169,9 +172,14 @@ struct message_ready {
 
 /* The arrays of the messages below are decoded into the arena given to message_decode, and are
  * borrowed by message_encode. */
+
+/* On a ring the entries of all devices and the neighbours of the one that gets it; in the complete
+ * graph no entries, and all devices as members. */
 struct message_roster {
     struct round_id id;
     uint32_t threshold;
+    const uint8_t *entries; /* struct secagg_entry by position; decoded: a view, as of a chunk */
+    size_t entries_len;     /* a multiple of MESSAGE_ENTRY_BYTES; 0: the complete graph */
     struct secagg_member *members;
     uint32_t count;
 };
@@ -286,6 +294,10 @@ const char *message_name(enum message_type type);
  * text its maximum; CN_E_STATE for what no message may say: a number out of its range, survivors
  * out of order. out is then as it was before, but a buffer that failed stays failed. */
 enum cn_err message_encode(struct cn_buf *out, const struct message *message);
+
+/* The entries of a ROSTER, and how many devices it has. */
+const struct secagg_entry *message_roster_entries(const struct message_roster *roster);
+uint32_t message_roster_devices(const struct message_roster *roster);
 
 /* Reads one message from all of bytes. Arrays live in arena, chunk bytes are a view into bytes.
  * CN_E_PARSE for anything but the one encoding of a known message, with counts that are backed by

@@ -32,16 +32,24 @@ static enum cn_err plan_plain(struct encode_plan *plan, const struct task *task,
     return rider > 0 ? encode_plan_rider(plan, rider) : CN_OK;
 }
 
+/* The sum of all losses must fit the modulus. */
+static uint32_t loss_max(const struct task *task)
+{
+    return task->rounds.cohort_max > TALLY_COHORT_LARGE ? TALLY_LOSS_MILLI_LARGE
+                                                        : TALLY_LOSS_MILLI_MAX;
+}
+
 enum cn_err task_encode_plan(struct encode_plan *plan, const struct task *task,
                              struct cn_diag *diag)
 {
     CN_TRY(task_noise_on_devices(task) ? plan_noised(plan, task, diag)
                                        : plan_plain(plan, task, diag));
-    if (task_counters(task) == 1 || (encode_counter_max(plan) >= TALLY_LOSS_MILLI_MAX &&
+    if (task_counters(task) == 1 || (encode_counter_max(plan) >= loss_max(task) &&
                                      encode_counter_max(plan) >= task->training.examples_max))
         return CN_OK;
-    cn_diag_set(diag, NULL, 0, 0, "cohorts of %u leave no room for the counters",
-                task->rounds.cohort_max);
+    cn_diag_set(diag, NULL, 0, 0,
+                "cohorts of %u leave no room for the counters: 'examples_max' may be at most %u",
+                task->rounds.cohort_max, encode_counter_max(plan));
     return CN_E_CONFIG;
 }
 
@@ -73,7 +81,7 @@ void tally_write(uint32_t *counters, const struct task *task, const struct tally
     if (task->privacy.unit != TASK_UNIT_NONE)
         return;
     counters[TASK_COUNTER_WEIGHT] = weight_of(task, report->examples);
-    counters[TASK_COUNTER_LOSS_MILLI] = counted(report->loss, 1000, TALLY_LOSS_MILLI_MAX);
+    counters[TASK_COUNTER_LOSS_MILLI] = counted(report->loss, 1000, loss_max(task));
     counters[TASK_COUNTER_ACCURACY] =
         counted(report->accuracy, TALLY_ACCURACY_ONE, TALLY_ACCURACY_ONE);
 }
@@ -100,7 +108,7 @@ enum cn_err tally_read(struct tally_sum *sum, const uint64_t *counters, const st
     }
     if (counters[TASK_COUNTER_WEIGHT] < survivors ||
         counters[TASK_COUNTER_WEIGHT] > survivors * weight_max ||
-        counters[TASK_COUNTER_LOSS_MILLI] > (uint64_t)survivors * TALLY_LOSS_MILLI_MAX ||
+        counters[TASK_COUNTER_LOSS_MILLI] > (uint64_t)survivors * loss_max(task) ||
         counters[TASK_COUNTER_ACCURACY] > (uint64_t)survivors * TALLY_ACCURACY_ONE)
         return CN_E_INCONSISTENT;
     sum->devices = survivors;

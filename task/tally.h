@@ -25,7 +25,9 @@ enum task_counter {
     TASK_COUNTER_COUNT
 };
 
-#define TALLY_LOSS_MILLI_MAX 1000000u /* a loss of 1000 */
+#define TALLY_LOSS_MILLI_MAX 1000000u  /* a loss of 1000 ... */
+#define TALLY_LOSS_MILLI_LARGE 250000u /* ... and of 250 in cohorts above TALLY_COHORT_LARGE */
+#define TALLY_COHORT_LARGE 4096u
 #define TALLY_ACCURACY_ONE 10000u
 
 /* How many counters travel: 1 or TASK_COUNTER_COUNT. */

@@ -171,6 +171,19 @@ static uint16_t permille(double share)
     return (uint16_t)(up < SECAGG_RING_PERMILLE_MAX ? up : SECAGG_RING_PERMILLE_MAX);
 }
 
+void task_secagg_ring(struct secagg_ring *ring, const struct task *task)
+{
+    const struct task_secagg *secagg = &task->secure_aggregation;
+    bool curious = secagg->adversary == TASK_ADVERSARY_CURIOUS;
+
+    *ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
+                                 .corrupt_permille = permille(secagg->corrupt),
+                                 .dropout_permille = permille(secagg->dropout),
+                                 .security_bits = SECAGG_RING_SECURITY_BITS,
+                                 .correctness_bits = SECAGG_RING_CORRECTNESS_BITS,
+                                 .adversary = curious ? SECAGG_CURIOUS : SECAGG_MALICIOUS};
+}
+
 enum cn_err task_secagg_config(struct secagg_config *config, const struct task *task)
 {
     const struct task_secagg *secagg = &task->secure_aggregation;
@@ -182,14 +195,7 @@ enum cn_err task_secagg_config(struct secagg_config *config, const struct task *
     config->bits = plan.modulus_bits;
     config->cohort_min = task->rounds.cohort_min;
     config->threshold_min = secagg->threshold;
-    config->ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
-                                        .corrupt_permille = permille(secagg->corrupt),
-                                        .dropout_permille = permille(secagg->dropout),
-                                        .security_bits = SECAGG_RING_SECURITY_BITS,
-                                        .correctness_bits = SECAGG_RING_CORRECTNESS_BITS,
-                                        .adversary = secagg->adversary == TASK_ADVERSARY_CURIOUS
-                                                         ? SECAGG_CURIOUS
-                                                         : SECAGG_MALICIOUS};
+    task_secagg_ring(&config->ring, task);
     return CN_OK;
 }
 

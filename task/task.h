@@ -34,7 +34,7 @@
 #define TASK_TEXT_BYTES_MAX ((size_t)64 * 1024)
 #define TASK_PARAMS_MAX ((size_t)1 << 28) /* weights of a model: 1 GiB of floats */
 #define TASK_ROUNDS_MAX 100000u
-#define TASK_COHORT_MAX SECAGG_COMPLETE_MAX /* whose roster fits one message */
+#define TASK_COHORT_MAX SECAGG_DEVICES_MAX /* above SECAGG_COMPLETE_MAX only where a ring holds */
 
 enum task_unit {
     TASK_UNIT_EXAMPLE, /* differential privacy for each example of a device */
@@ -202,6 +202,9 @@ enum cn_err task_epsilon(const struct task *task, uint32_t rounds, double *epsil
 /* Fills what one round's secure aggregation is built from, but the binding and the choice of masks:
  * both sides call this, and get the same. CN_E_CONFIG as of task_encode_plan. */
 enum cn_err task_secagg_config(struct secagg_config *config, const struct task *task);
+
+/* The part of it that says what graph large cohorts get. */
+void task_secagg_ring(struct secagg_ring *ring, const struct task *task);
 
 /* Makes a new model of the task with room for batch_max examples, its weights drawn from
  * model_seed, what training.freeze names frozen. Returns ownership, to model_free. */

@@ -106,11 +106,37 @@ static enum cn_err check_graph(const struct task_check *check, const struct task
     return err;
 }
 
+/* What the rounds themselves will plan: cohorts too large for the complete graph need a ring. */
+static enum cn_err check_ring(const struct task_check *check)
+{
+    const struct task_rounds *rounds = &check->task->rounds;
+    uint32_t sizes[] = {rounds->cohort_min, rounds->cohort_max};
+    struct secagg_config config = {0};
+    struct cn_diag fault = {0};
+
+    task_secagg_ring(&config.ring, check->task);
+    config.dim = 1;
+    config.bits = SECAGG_BITS_MAX;
+    config.cohort_min = rounds->cohort_min;
+    if (sizes[0] <= SECAGG_COMPLETE_MAX)
+        sizes[0] = SECAGG_COMPLETE_MAX + 1;
+    for (size_t i = 0; rounds->cohort_max > SECAGG_COMPLETE_MAX && i < CN_COUNT(sizes); i++) {
+        struct secagg_plan plan;
+        enum cn_err err = secagg_plan_make(&plan, &config, sizes[i], &fault);
+
+        if (err == CN_E_THRESHOLD)
+            return task_refuse_hint(check, "rounds.cohort_max", fault.text, fault.hint);
+        CN_TRY(err);
+    }
+    return CN_OK;
+}
+
 static enum cn_err check_secagg(const struct task_check *check, const struct task_raw *raw)
 {
-    return check->task->secure_aggregation.mode == TASK_MODE_OFF
-               ? check_mode_off(check, &raw->secure_aggregation)
-               : check_graph(check, &raw->secure_aggregation);
+    if (check->task->secure_aggregation.mode == TASK_MODE_OFF)
+        return check_mode_off(check, &raw->secure_aggregation);
+    CN_TRY(check_graph(check, &raw->secure_aggregation));
+    return check_ring(check);
 }
 
 static enum cn_err check_rounds(const struct task_check *check)

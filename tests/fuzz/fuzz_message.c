@@ -8,7 +8,7 @@
 #include "protocol/message_scan.h"
 #include "protocol/messages.h"
 
-#define ARENA_BYTES_MAX ((size_t)1 << 20)
+#define ARENA_BYTES_MAX ((size_t)1 << 21)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -185,6 +185,17 @@ static int number_of(const uint8_t id[DEVICE_ID_BYTES])
     return -1;
 }
 
+static void note_roster(const struct message_roster *roster)
+{
+    const struct secagg_entry *entries = message_roster_entries(roster);
+
+    for (uint32_t i = 0; i < message_roster_devices(roster); i++)
+        if (entries)
+            memcpy(run.roster[i], entries[i].device_id, DEVICE_ID_BYTES);
+        else
+            certificate_device_id(run.roster[i], &roster->members[i].certificate);
+}
+
 /* The aggregator's words, and what they say about the sum to come. */
 static void send(void *ctx, const uint8_t id[DEVICE_ID_BYTES], const struct message *message)
 {
@@ -193,8 +204,7 @@ static void send(void *ctx, const uint8_t id[DEVICE_ID_BYTES], const struct mess
     (void)ctx;
     CN_ASSERT(to >= 0);
     if (message->type == MESSAGE_ROSTER)
-        for (uint32_t i = 0; i < message->as.roster.count; i++)
-            certificate_device_id(run.roster[i], &message->as.roster.members[i].certificate);
+        note_roster(&message->as.roster);
     if (message->type == MESSAGE_SURVIVORS) {
         run.survivor_count = message->as.survivors.count;
         memcpy(run.survivors, message->as.survivors.indices,

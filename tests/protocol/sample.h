@@ -9,11 +9,12 @@
 
 #define SAMPLE_LIST 5
 
-/* Arrays that samples point to; as large as the largest roster. */
-static struct secagg_member sample_members[MESSAGE_MEMBERS_MAX];
-static struct secagg_sealed sample_sealed[MESSAGE_MEMBERS_MAX];
-static struct secagg_vouch sample_vouches[MESSAGE_MEMBERS_MAX];
-static struct secagg_share sample_shares[MESSAGE_MEMBERS_MAX];
+/* Arrays that samples point to; as large as the largest lists. */
+static struct secagg_entry sample_entries[MESSAGE_MEMBERS_MAX];
+static struct secagg_member sample_members[MESSAGE_NEIGHBOURS_MAX];
+static struct secagg_sealed sample_sealed[MESSAGE_NEIGHBOURS_MAX];
+static struct secagg_vouch sample_vouches[MESSAGE_NEIGHBOURS_MAX];
+static struct secagg_share sample_shares[MESSAGE_SHARES_MAX];
 static uint32_t sample_indices[MESSAGE_MEMBERS_MAX];
 static uint8_t sample_bytes[CHUNK_BYTES_MAX];
 
@@ -51,7 +52,15 @@ static inline void sample_arrays(void)
 {
     if (sample_indices[1] != 0)
         return;
-    for (uint32_t i = 0; i < MESSAGE_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < MESSAGE_MEMBERS_MAX; i++)
+        sample_indices[i] = i;
+    sample_fill(sample_entries, sizeof sample_entries, 40);
+    for (uint32_t i = 0; i < MESSAGE_SHARES_MAX; i++) {
+        sample_shares[i].of = i;
+        sample_shares[i].kind = (uint8_t)(i % 2 ? SECAGG_SELF : SECAGG_PAIR);
+        sample_fill(sample_shares[i].value, sizeof sample_shares[i].value, i);
+    }
+    for (uint32_t i = 0; i < MESSAGE_NEIGHBOURS_MAX; i++) {
         if (i < SAMPLE_LIST)
             sample_certificate(&sample_members[i].certificate, i + 1);
         else
@@ -62,10 +71,6 @@ static inline void sample_arrays(void)
         sample_fill(sample_sealed[i].bytes, sizeof sample_sealed[i].bytes, i);
         sample_vouches[i].index = i;
         sample_fill(sample_vouches[i].signature, sizeof sample_vouches[i].signature, i);
-        sample_shares[i].of = i;
-        sample_shares[i].kind = (uint8_t)(i % 2 ? SECAGG_SELF : SECAGG_PAIR);
-        sample_fill(sample_shares[i].value, sizeof sample_shares[i].value, i);
-        sample_indices[i] = i;
     }
     sample_fill(sample_bytes, sizeof sample_bytes, 99);
 }
@@ -78,11 +83,22 @@ static inline struct round_id sample_id(void)
     return id;
 }
 
+/* The most elements that the list of a message takes. */
+static inline uint32_t sample_lists_max(enum message_type type)
+{
+    if (type == MESSAGE_REVEAL)
+        return MESSAGE_SHARES_MAX;
+    return type == MESSAGE_SURVIVORS ? MESSAGE_MEMBERS_MAX : MESSAGE_NEIGHBOURS_MAX;
+}
+
 static inline void sample_lists(struct message *m, uint32_t count)
 {
     switch (m->type) {
     case MESSAGE_ROSTER:
         m->as.roster.threshold = 3;
+        m->as.roster.entries = (const uint8_t *)sample_entries;
+        m->as.roster.entries_len =
+            (count > SAMPLE_LIST ? MESSAGE_MEMBERS_MAX : 7) * MESSAGE_ENTRY_BYTES;
         m->as.roster.members = sample_members;
         m->as.roster.count = count;
         break;

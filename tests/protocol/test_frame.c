@@ -87,9 +87,26 @@ Test(frame, of_no_or_too_many_bytes_is_refused_at_its_head)
 {
     cr_assert_eq(take("\x00\x00\x00\x00", 4), CN_E_PARSE);
     cr_assert_eq(take("\xff\xff\xff\xff", 4), CN_E_TOO_LARGE);
-    cr_assert_eq(take("\x00\x10\x00\x01", 4), CN_E_TOO_LARGE);
-    cr_assert_eq(take("\x00\x10\x00\x00", 4), CN_OK);
+    cr_assert_eq(take("\x00\x20\x00\x01", 4), CN_E_TOO_LARGE);
+    cr_assert_eq(take("\x00\x20\x00\x00", 4), CN_OK);
     cr_assert_eq(take("\xff\xff\xff", 3), CN_OK); /* not yet a head */
+}
+
+Test(frame, has_a_smaller_maximum_where_its_reader_wants_it)
+{
+    struct frame_reader reader;
+    struct frame frame;
+    size_t used;
+
+    frame_reader_init(&reader);
+    reader.payload_max = MESSAGE_UP_BYTES_MAX;
+    frame_reader_clear(&reader);
+    cr_assert_eq(frame_reader_take(&reader, (const uint8_t *)"\x00\x08\x00\x00", 4, &used, &frame),
+                 CN_OK);
+    frame_reader_clear(&reader);
+    cr_assert_eq(frame_reader_take(&reader, (const uint8_t *)"\x00\x08\x00\x01", 4, &used, &frame),
+                 CN_E_TOO_LARGE);
+    frame_reader_clear(&reader);
 }
 
 Test(frame, takes_memory_for_bytes_that_came_only)

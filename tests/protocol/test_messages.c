@@ -118,7 +118,7 @@ Test(messages, carry_the_largest_roster_in_one_frame)
 
         bench_init(&b);
         sample_message(&in, (enum message_type)type);
-        sample_lists(&in, MESSAGE_MEMBERS_MAX);
+        sample_lists(&in, sample_lists_max(in.type));
         round_trip(&b, &in, &out);
         bench_clear(&b);
     }
@@ -301,10 +301,10 @@ Test(messages, refuse_a_text_and_a_list_past_their_maximum)
     memset(cn_buf_extend(&b.bytes, 256), 'x', 256);
     cr_assert_eq(decode(&b, &out), CN_E_TOO_LARGE);
     cn_buf_reset(&b.bytes);
-    cn_put_bytes(&b.bytes, "\x93\x0e\x93\xc4\x10", 5); /* SURVIVORS with 1025 entries */
+    cn_put_bytes(&b.bytes, "\x93\x18\x93\xc4\x10", 5); /* COMPLAINT about 2048 neighbours */
     memset(cn_buf_extend(&b.bytes, 16), 1, 16);
-    cn_put_bytes(&b.bytes, "\x01\x01\xdc\x04\x01", 5);
-    memset(cn_buf_extend(&b.bytes, 1025), 1, 1025);
+    cn_put_bytes(&b.bytes, "\x01\x01\xdc\x08\x00", 5);
+    memset(cn_buf_extend(&b.bytes, 2048), 1, 2048);
     cr_assert_eq(decode(&b, &out), CN_E_TOO_LARGE);
     bench_clear(&b);
 }
@@ -327,6 +327,42 @@ Test(messages, refuse_survivors_out_of_order)
     cr_assert_eq(message_encode(&b.bytes, &in), CN_OK);
     cr_assert_eq(b.bytes.data[b.bytes.len - 1], 2);
     b.bytes.data[b.bytes.len - 1] = 1;
+    cr_assert_eq(decode(&b, &out), CN_E_PARSE);
+    bench_clear(&b);
+}
+
+Test(messages, carry_rosters_with_and_without_entries_and_refuse_parts_of_entries)
+{
+    struct bench b;
+    struct message in, out;
+
+    bench_init(&b);
+    sample_message(&in, MESSAGE_ROSTER);
+    round_trip(&b, &in, &out);
+    cr_assert_eq(out.as.roster.entries_len, 7 * MESSAGE_ENTRY_BYTES);
+    cr_assert_eq(memcmp(out.as.roster.entries, sample_entries, out.as.roster.entries_len), 0);
+    cr_assert_eq(message_roster_devices(&out.as.roster), 7);
+    cr_assert_eq((const void *)message_roster_entries(&out.as.roster), out.as.roster.entries);
+    cn_buf_reset(&b.bytes);
+    cn_buf_reset(&b.again);
+    in.as.roster.entries_len = 0;
+    round_trip(&b, &in, &out);
+    cr_assert_eq(message_roster_devices(&out.as.roster), SAMPLE_LIST);
+    cr_assert_null(message_roster_entries(&out.as.roster));
+    cn_buf_reset(&b.bytes);
+    in.as.roster.entries_len = MESSAGE_ENTRY_BYTES + 1;
+    cr_assert_eq(message_encode(&b.bytes, &in), CN_E_STATE);
+    in.as.roster.entries_len = (MESSAGE_MEMBERS_MAX + 1) * MESSAGE_ENTRY_BYTES;
+    cr_assert_eq(message_encode(&b.bytes, &in), CN_E_TOO_LARGE);
+    in.as.roster.entries_len = MESSAGE_ENTRY_BYTES;
+    in.as.roster.count = 0;
+    cr_assert_eq(message_encode(&b.bytes, &in), CN_OK);
+    /* array of 5, type, round, threshold 3, then bin 8 of 64: one byte less is no entry */
+    size_t at = b.bytes.len - 1 - MESSAGE_ENTRY_BYTES - 1;
+    cr_assert_eq(b.bytes.data[at], MESSAGE_ENTRY_BYTES);
+    b.bytes.data[at]--;
+    b.bytes.data[b.bytes.len - 2] = 0x90;
+    b.bytes.len--;
     cr_assert_eq(decode(&b, &out), CN_E_PARSE);
     bench_clear(&b);
 }

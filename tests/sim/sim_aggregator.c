@@ -38,6 +38,17 @@ static uint64_t round_now(const struct sim_world *world)
     return SIM_PLANTED(NO_DEADLINE) ? world->aggregator->began_ms : world->now_ms;
 }
 
+/* Who stands where: a ring's roster says it in entries. */
+static void note_roster(struct sim_world *world, const struct message_roster *roster)
+{
+    const struct secagg_entry *entries = message_roster_entries(roster);
+
+    for (uint32_t i = 0; i < message_roster_devices(roster); i++)
+        world->aggregator->roster[i].certificate =
+            entries ? sim_find(world, entries[i].device_id)->certificate
+                    : roster->members[i].certificate;
+}
+
 static void send(void *ctx, const uint8_t id[DEVICE_ID_BYTES], const struct message *message)
 {
     struct sim_world *world = ctx;
@@ -49,8 +60,7 @@ static void send(void *ctx, const uint8_t id[DEVICE_ID_BYTES], const struct mess
         !(aggregator->opened && round_id_equal(&aggregator->id, &message->as.offer.id)))
         sim_broken(world, "a round is offered before the aggregator's ledger has its line");
     if (message->type == MESSAGE_ROSTER)
-        memcpy(aggregator->roster, message->as.roster.members,
-               message->as.roster.count * sizeof aggregator->roster[0]);
+        note_roster(world, &message->as.roster);
     if (message->type == MESSAGE_SURVIVORS) {
         aggregator->survivor_count = message->as.survivors.count;
         memcpy(aggregator->survivors, message->as.survivors.indices,

@@ -205,37 +205,72 @@ static void take_offer(struct sim_device *device, const struct message_offer *of
 
 /* ---- what a device has agreed to, for the checks ---- */
 
+/* A member that the device saw itself: all, or on a ring its neighbours. */
+static void note_member(struct sim_device *device, struct sim_sitting *sitting, uint32_t i,
+                        const struct secagg_member *member)
+{
+    const struct sim_device *known = sim_find_key(device->world, member->certificate.device);
+
+    sitting->keys[i] = member->keys;
+    memcpy(sitting->identity[i], member->certificate.device, SIGN_PUBLIC_BYTES);
+    if (known == device)
+        sitting->index = i;
+    if (!known && !device->corrupt)
+        sim_broken(device->world, "device %u shares with a device that nobody invited",
+                   device->number);
+}
+
+/* On a ring: itself, whom it knows, and its neighbours in their order. */
+static void note_entries(struct sim_device *device, struct sim_sitting *sitting,
+                         const struct message_roster *roster)
+{
+    const struct secagg_entry *entries = message_roster_entries(roster);
+    struct secagg_member self = {.certificate = device->certificate};
+    struct message ready;
+    uint32_t next = 0;
+
+    participant_ready(device->participant, &ready);
+    self.keys = ready.as.ready.keys;
+    for (uint32_t i = 0; i < sitting->count; i++)
+        if (memcmp(entries[i].device_id, device->id, DEVICE_ID_BYTES) == 0)
+            note_member(device, sitting, i, &self);
+    for (uint32_t i = 0; i < sitting->count; i++)
+        if (sitting->ring.near[sitting->index] >> i & 1) {
+            CN_ASSERT(next < roster->count);
+            note_member(device, sitting, i, &roster->members[next++]);
+        }
+}
+
 static void note_roster(struct sim_device *device, const struct message_roster *roster)
 {
     struct sim_world *world = device->world;
     struct participant_setup setup = make_setup(device);
 
-    CN_ASSERT(world->sitting_count < SIM_SITTINGS_MAX && roster->count <= SIM_MEMBERS_MAX);
+    uint32_t count = message_roster_devices(roster);
+
+    CN_ASSERT(world->sitting_count < SIM_SITTINGS_MAX && count <= SIM_MEMBERS_MAX);
     struct sim_sitting *sitting = &world->sittings[world->sitting_count++];
     *sitting = (struct sim_sitting){.device = device->number,
                                     .id = device->offer.id,
-                                    .count = roster->count,
+                                    .count = count,
                                     .threshold = roster->threshold,
                                     .rostered = true};
     memcpy(sitting->model, device->offer.model, HASH_BYTES);
-    secagg_session_id(sitting->session, &setup.secagg, roster->members, roster->count,
-                      roster->threshold);
-    sim_graph(&sitting->ring, &setup.secagg, sitting->session, roster->count, roster->threshold);
-    for (uint32_t i = 0; i < roster->count; i++) {
-        const struct secagg_member *member = &roster->members[i];
-        const struct sim_device *known = sim_find_key(world, member->certificate.device);
-
-        sitting->keys[i] = member->keys;
-        memcpy(sitting->identity[i], member->certificate.device, SIGN_PUBLIC_BYTES);
-        if (known == device)
-            sitting->index = i;
-        if (!known && !device->corrupt)
-            sim_broken(world, "device %u shares with a device that nobody invited", device->number);
-    }
-    if (!device->corrupt && (roster->count < world->plan.cohort_min ||
-                             roster->threshold < secagg_threshold(roster->count)))
+    if (roster->entries_len)
+        secagg_session_from(sitting->session, &setup.secagg, message_roster_entries(roster), count,
+                            roster->threshold);
+    else
+        secagg_session_id(sitting->session, &setup.secagg, roster->members, count,
+                          roster->threshold);
+    sim_graph(&sitting->ring, &setup.secagg, sitting->session, count, roster->threshold);
+    if (roster->entries_len)
+        note_entries(device, sitting, roster);
+    for (uint32_t i = 0; !roster->entries_len && i < count; i++)
+        note_member(device, sitting, i, &roster->members[i]);
+    if (!device->corrupt &&
+        (count < world->plan.cohort_min || roster->threshold < secagg_threshold(count)))
         sim_broken(world, "device %u takes part below its floors: %u devices, threshold %u",
-                   device->number, roster->count, roster->threshold);
+                   device->number, count, roster->threshold);
     device->sitting = sitting;
 }
 

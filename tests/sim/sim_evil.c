@@ -34,6 +34,7 @@ struct record {
     uint32_t to;
     struct message message; /* arrays copied */
     void *array;
+    uint8_t *entries; /* of a ROSTER, or NULL */
 };
 
 struct sim_evil {
@@ -75,6 +76,12 @@ static bool attacks(const struct sim_world *world, enum sim_attack attack)
     return world->plan.attacks >> attack & 1;
 }
 
+static void free_record(struct record *record)
+{
+    free(record->array);
+    free(record->entries);
+}
+
 void sim_evil_start(struct sim_world *world)
 {
     struct sim_evil *evil = calloc(1, sizeof *evil);
@@ -96,7 +103,7 @@ static void forget(struct sim_evil *evil)
     for (uint32_t i = 0; i < evil->puppet_count; i++)
         sign_key_free(evil->puppets[i].key);
     for (uint32_t i = 0; i < evil->record_count; i++)
-        free(evil->records[i].array);
+        free_record(&evil->records[i]);
     evil->puppet_count = evil->record_count = 0;
 }
 
@@ -126,6 +133,10 @@ static void tell(struct sim_world *world, uint32_t to, const struct message *mes
     record->array = bytes ? malloc(bytes) : NULL;
     if (bytes)
         memcpy(record->array, array, bytes);
+    if (message->type != MESSAGE_ROSTER || !message->as.roster.entries_len)
+        return;
+    record->entries = malloc(message->as.roster.entries_len);
+    memcpy(record->entries, message->as.roster.entries, message->as.roster.entries_len);
 }
 
 /* ---- devices that it makes up ---- */
@@ -303,6 +314,33 @@ static void find_neighbours(const struct sim_evil *evil, const struct secagg_mem
     sim_graph(ring, &evil->config, session, evil->count, evil->threshold);
 }
 
+/* A device's roster: everybody, or on a ring entries and those that are its neighbours there. */
+static void tell_roster(struct sim_world *world, uint32_t to, struct secagg_member *members,
+                        const struct sim_ring *ring)
+{
+    const struct sim_evil *evil = world->evil;
+    struct message message = {.type = MESSAGE_ROSTER,
+                              .as.roster = {.id = evil->id, .threshold = evil->threshold}};
+    struct message_roster *roster = &message.as.roster;
+    struct secagg_entry entries[SIM_MEMBERS_MAX];
+    struct secagg_member near[SIM_MEMBERS_MAX];
+    int place = position_of(world, to);
+    bool whole = ring->degree + 1 >= evil->count;
+
+    if (place < 0)
+        return;
+    roster->members = whole ? members : near;
+    roster->count = whole ? evil->count : 0;
+    for (uint32_t i = 0; !whole && i < evil->count; i++) {
+        secagg_entry_of(&entries[i], &members[i]);
+        if (ring->near[place] >> i & 1)
+            near[roster->count++] = members[i];
+    }
+    roster->entries = (const uint8_t *)entries;
+    roster->entries_len = whole ? 0 : evil->count * sizeof entries[0];
+    tell(world, to, &message, roster->members, roster->count * sizeof near[0]);
+}
+
 static void stage_roster(struct sim_world *world)
 {
     struct sim_evil *evil = world->evil;
@@ -317,13 +355,10 @@ static void stage_roster(struct sim_world *world)
             make_keys(world, &swapped[i].keys, world->devices[0].key, evil->swapped_secret[i]);
     find_neighbours(evil, evil->members, &evil->rings[0]);
     find_neighbours(evil, swapped, &evil->rings[1]);
-    struct message message = {.type = MESSAGE_ROSTER,
-                              .as.roster = {evil->id, evil->threshold, NULL, evil->count}};
     for (uint32_t i = 0; i < world->plan.devices; i++) {
-        message.as.roster.members = i == evil->victim ? swapped : evil->members;
-        if (position_of(world, i) >= 0)
-            tell(world, i, &message, message.as.roster.members,
-                 evil->count * sizeof(struct secagg_member));
+        bool victim = i == evil->victim;
+
+        tell_roster(world, i, victim ? swapped : evil->members, &evil->rings[victim]);
     }
     for (uint32_t i = 0; i < evil->count; i++) {
         const struct puppet *puppet = puppet_at(evil, i);
@@ -481,8 +516,10 @@ static void stage_replay(struct sim_world *world, enum stage stage)
 
         if (record->stage != stage)
             continue;
-        if (message->type == MESSAGE_ROSTER)
+        if (message->type == MESSAGE_ROSTER) {
             message->as.roster.members = record->array;
+            message->as.roster.entries = record->entries;
+        }
         if (message->type == MESSAGE_INBOX)
             message->as.inbox.sealed = record->array;
         if (message->type == MESSAGE_SURVIVORS)

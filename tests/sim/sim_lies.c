@@ -89,7 +89,7 @@ static void lie_upload(struct sim_device *device, struct message *message)
 }
 
 static void lie_reveal(const struct sim_device *device, struct message *message,
-                       struct secagg_share shares[SIM_MEMBERS_MAX])
+                       struct secagg_share shares[2 * SIM_MEMBERS_MAX])
 {
     struct message_reveal *reveal = &message->as.reveal;
 
@@ -98,7 +98,7 @@ static void lie_reveal(const struct sim_device *device, struct message *message,
     for (uint32_t i = 0; i < reveal->count; i++) {
         if (device->lie == SIM_LIE_WRONG_SHARE)
             shares[i].value[0] ^= 1;
-        if (device->lie == SIM_LIE_BOTH_SHARES)
+        if (device->lie == SIM_LIE_BOTH_SHARES && shares[i].kind != SECAGG_EDGE)
             shares[i].kind = shares[i].kind == SECAGG_SELF ? SECAGG_PAIR : SECAGG_SELF;
     }
 }
@@ -122,7 +122,7 @@ static void say_garbage(struct sim_device *device)
 void sim_say(struct sim_device *device, struct message *message)
 {
     struct sim_world *world = device->world;
-    struct secagg_share shares[SIM_MEMBERS_MAX];
+    struct secagg_share shares[2 * SIM_MEMBERS_MAX];
     struct secagg_sealed sealed[SIM_MEMBERS_MAX];
 
     if (!device->here)

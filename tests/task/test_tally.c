@@ -35,10 +35,18 @@ Test(tally, lays_out_weights_then_counters)
 Test(tally, has_room_for_every_counter_in_the_largest_cohort)
 {
     struct task *task = parsed(with(open_text, "cohort_max: 5", "cohort_max: 1024"));
+    uint32_t counters[TASK_COUNTER_COUNT];
+    struct tally_report report = {.loss = 1e9};
     struct encode_plan plan;
 
     cr_assert_eq(task_encode_plan(&plan, task, NULL), CN_OK);
     cr_assert(encode_counter_max(&plan) >= TALLY_LOSS_MILLI_MAX);
+    task_free(task);
+    task = parsed(with(open_text, "cohort_max: 5", "cohort_max: 16384"));
+    cr_assert_eq(task_encode_plan(&plan, task, NULL), CN_OK);
+    tally_write(counters, task, &report);
+    cr_assert(counters[TASK_COUNTER_LOSS_MILLI] == TALLY_LOSS_MILLI_LARGE &&
+              encode_counter_max(&plan) >= TALLY_LOSS_MILLI_LARGE);
     task_free(task);
     task = parsed(with(open_text, "examples_max: 100", "examples_max: 1000000"));
     cr_assert_eq(task_encode_plan(&plan, task, NULL), CN_OK);

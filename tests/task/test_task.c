@@ -130,7 +130,7 @@ Test(task, tells_numbers_out_of_range_with_their_place)
         {"range: 8", "range: 0", "t.yaml:18:36:"},
         {"count: 4", "count: 0", "t.yaml:20:10:"},
         {"cohort_min: 3", "cohort_min: 1", "t.yaml:21:15:"},
-        {"cohort_max: 5", "cohort_max: 1025", "t.yaml:22:15:"},
+        {"cohort_max: 5", "cohort_max: 16385", "t.yaml:22:15:"},
         {"cohort_max: 5\n", "cohort_max: 5\n  reveal_s: 0\n", "t.yaml:23:13:"},
     };
 
@@ -167,6 +167,20 @@ Test(task, refuses_settings_that_contradict_each_other)
     refuses("classes: 3,", "classes: 3, labels: [a, b, a],", "labels 1 and 3 are the same");
     refuses("classes: 3,", "classes: 3, columns: [{name: a}],", "names 1 columns");
     refuses("type: flatten", "type: flatten, units: 1", "units");
+}
+
+Test(task, has_large_cohorts_where_a_ring_holds)
+{
+    char text[4096];
+    struct task *task = parsed(with(private_text, "cohort_max: 5", "cohort_max: 16384"));
+
+    task_free(task);
+    snprintf(text, sizeof text, "%s", with(private_text, "cohort_max: 5", "cohort_max: 1025"));
+    refuses_as(with(text, "{update_range: 8}", "{update_range: 8, corrupt: 0.3, dropout: 0.3}"),
+               CN_E_CONFIG, "no ring of 1025 devices");
+    task = parsed(
+        with(private_text, "{update_range: 8}", "{update_range: 8, corrupt: 0.3, dropout: 0.3}"));
+    task_free(task);
 }
 
 Test(task, refuses_promises_without_a_unit)
