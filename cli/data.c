@@ -370,7 +370,7 @@ const struct cn_verb data_verbs[] = {
                 "an identifier, and with --quasi how well people hide among each other. With "
                 "--data: examples by class, mean and deviation.\n\nThose are figures of private "
                 "data: they stay on this machine unless you pass them on.",
-     .example = "cairn data inspect patients.csv --quasi age,zip --sensitive diagnosis\n"
+     .example = "cairn data inspect patients.csv --quasi age,postcode --sensitive diagnosis\n"
                 "cairn data inspect --data csv:loans.csv,label=outcome",
      .options = inspect_options,
      .option_count = CN_COUNT(inspect_options),

@@ -100,14 +100,14 @@ const struct cn_verb model_verbs[] = {
     {.name = "model show",
      .arguments = "FILE",
      .summary = "list a model file's tensors, shapes, norms and metadata",
-     .example = "cairn model show model.safetensors",
+     .example = "cairn model show lenet.safetensors",
      .run = model_show},
     {.name = "model evaluate",
      .arguments = "FILE",
      .summary = "measure a model: accuracy, confusions, AUC, perplexity, R2, whichever fit",
      .details = "The data is standardised as the task says. Nothing leaves this machine.",
-     .example = "cairn model evaluate model.safetensors --task configs/tasks/fashion-demo.yaml "
-                "--data idx:t10k-images-idx3-ubyte.gz,t10k-labels-idx1-ubyte.gz",
+     .example = "cairn model evaluate lenet.safetensors --task configs/models/lenet.yaml "
+                "--data idx:t10k-images,t10k-labels",
      .options = model_evaluate_options,
      .option_count = MODEL_EVALUATE_OPTIONS,
      .run = model_evaluate},
@@ -116,7 +116,7 @@ const struct cn_verb model_verbs[] = {
      .summary = "write a model for other runtimes: ONNX",
      .details = "The graph's input is 'input' [batch, ...] as data files give it, standardised as "
                 "the task says (tokens as 64-bit integers); its output is 'logits'.",
-     .example = "cairn model export --onnx model.safetensors model.onnx --task "
+     .example = "cairn model export --onnx lenet.safetensors lenet.onnx --task "
                 "configs/models/lenet.yaml",
      .options = model_export_options,
      .option_count = MODEL_EXPORT_OPTIONS,
