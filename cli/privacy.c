@@ -5,15 +5,12 @@
 #include <string.h>
 
 #include "cli/privacy_answer.h"
+#include "cli/privacy_search.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "privacy/accountant.h"
 #include "privacy/factorise.h"
 #include "privacy/gaussian.h"
-
-#define NOISE_LEAST 1e-3 /* of searches among all noises */
-#define NOISE_MOST 1e15
-#define SEARCH_PRECISION 1e-8
 
 /* ---- one mechanism ---- */
 
@@ -271,168 +268,18 @@ static int privacy_delta(const struct cn_args *args)
 
 /* ---- calibrate ---- */
 
-struct calibrated {
-    double noise, noise_pld, noise_rdp; /* infinite: no noise does, by that accountant */
-    struct privacy_price price;         /* of noise */
-};
-
-static enum cn_err calibrate_rdp(double *noise, const struct report_event *event,
-                                 const struct privacy_question *question, double target)
-{
-    struct accountant_event same = {
-        .kind = event->kind == REPORT_GAUSSIAN ? ACCOUNTANT_GAUSSIAN : ACCOUNTANT_DISCRETE_GAUSSIAN,
-        .sampling_rate = event->sampling_rate,
-        .steps = event->steps};
-    bool replace = question->adjacency == PLD_REPLACE_ONE;
-    enum cn_err err;
-
-    *noise = INFINITY;
-    if (replace && event->sampling_rate > 0 && event->sampling_rate < 1)
-        return CN_OK; /* RDP has no bound then */
-    err = accountant_calibrate(&same, target, question->at);
-    if (err == CN_OK)
-        *noise = (replace ? 2 : 1) * same.noise_multiplier;
-    return err == CN_E_BUDGET ? CN_OK : err;
-}
-
-static enum cn_err give_up(double *noise, enum cn_err err)
-{
-    *noise = INFINITY;
-    return err == CN_E_BUDGET ? CN_OK : err;
-}
-
-/* From noise that is right but for a few millionths, or for rounding, up to noise that is priced
- * within the target: by steps that grow, so that it ends near the first that does. */
-static enum cn_err settle(double *noise, struct report_event event,
-                          const struct privacy_question *question, double target)
-{
-    enum cn_err err = CN_OK;
-    double more = 1e-12;
-
-    event.noise_multiplier = *noise;
-    for (int tries = 0; err == CN_OK && tries < 16; tries++, more *= 4) {
-        struct report report;
-
-        err = report_make(&report, &event, 1, question->adjacency, question->at);
-        if (err == CN_OK && report.epsilon <= target) {
-            *noise = event.noise_multiplier;
-            return CN_OK;
-        }
-        event.noise_multiplier = fmin(*noise * (1 + more), PLD_NOISE_MAX);
-    }
-    return give_up(noise, err);
-}
-
-/* The grid of the discrete noise costs a little beyond the continuous one's price. */
-static enum cn_err calibrate_pld(double *noise, struct report_event event,
-                                 const struct privacy_question *question, double target)
-{
-    struct pld_event same = {PLD_GAUSSIAN, 0, event.sampling_rate, event.steps, 0};
-    double distance = question->adjacency == PLD_REPLACE_ONE ? 2 : 1;
-    enum cn_err err;
-
-    if (event.sampling_rate < 1) {
-        err = pld_calibrate(noise, &same, question->adjacency, target, question->at);
-    } else { /* exactly, for any number of steps */
-        err = gaussian_sigma(noise, target, question->at);
-        *noise *= distance * sqrt((double)event.steps);
-        if (err == CN_OK && *noise > PLD_NOISE_MAX)
-            err = CN_E_BUDGET;
-        *noise = fmax(*noise, PLD_NOISE_MIN);
-    }
-    return err == CN_OK ? settle(noise, event, question, target) : give_up(noise, err);
-}
-
-/* Any other mechanism: by halving, on the scale of logarithms. high always keeps the budget. */
-static enum cn_err calibrate_any(double *noise, struct report_event event,
-                                 const struct privacy_question *question, double target)
-{
-    double low = NOISE_LEAST, high = NOISE_MOST;
-
-    while (high / low > 1 + SEARCH_PRECISION) {
-        double middle = sqrt(low * high);
-        struct report report;
-        enum cn_err err;
-
-        privacy_event_set_noise(&event, middle);
-        err = report_make(&report, &event, 1, question->adjacency, question->at);
-        if (err != CN_OK && err != CN_E_CONFIG) /* too little or too much to be accounted */
-            return err;
-        if (err == CN_E_CONFIG ? middle > 1e6 : report.epsilon <= target)
-            high = middle;
-        else
-            low = middle;
-    }
-    *noise = high < NOISE_MOST / 2 ? high : INFINITY;
-    return CN_OK;
-}
-
-static enum cn_err calibrate_laplace(struct calibrated *found, const struct report_event *event,
-                                     const struct privacy_question *question, double target)
-{
-    struct pld_event same = {PLD_LAPLACE, 0, 1, event->steps, 0};
-    enum cn_err err =
-        pld_calibrate(&found->noise_pld, &same, question->adjacency, target, question->at);
-
-    found->noise_rdp = INFINITY;
-    if (err == CN_E_BUDGET)
-        found->noise_pld = INFINITY;
-    return err == CN_E_BUDGET ? CN_OK : err;
-}
-
-static enum cn_err calibrate_kind(struct calibrated *found, const struct report_event *event,
-                                  const struct privacy_question *question, double target)
-{
-    double distance = question->adjacency == PLD_REPLACE_ONE ? 2 : 1;
-    enum cn_err err;
-
-    switch (event->kind) {
-    case REPORT_LAPLACE:
-        return calibrate_laplace(found, event, question, target);
-    case REPORT_CORRELATED: /* one Gaussian, exactly */
-        found->noise_rdp = INFINITY;
-        err = gaussian_sigma(&found->noise_pld, target, question->at);
-        if (err != CN_OK)
-            return give_up(&found->noise_pld, err);
-        found->noise_pld *= distance * sqrt(event->square);
-        return settle(&found->noise_pld, *event, question, target);
-    case REPORT_SKELLAM:
-    case REPORT_DISTRIBUTED:
-        found->noise_pld = INFINITY;
-        return calibrate_any(&found->noise_rdp, *event, question, target);
-    default:
-        CN_TRY(calibrate_rdp(&found->noise_rdp, event, question, target));
-        return calibrate_pld(&found->noise_pld, *event, question, target);
-    }
-}
-
-static enum cn_err calibrate(struct calibrated *found, struct report_event *event,
-                             const struct privacy_question *question, double target,
-                             struct cn_diag *diag)
-{
-    CN_TRY(calibrate_kind(found, event, question, target));
-    found->noise = fmin(found->noise_pld, found->noise_rdp);
-    if (isinf(found->noise)) {
-        cn_diag_set(diag, NULL, 0, 0, "no noise brings %" PRIu64 " steps to epsilon %g at delta %g",
-                    event->steps, target, question->at);
-        cn_diag_hint(diag, "take fewer steps, a smaller sampling rate or a larger delta");
-        return CN_E_BUDGET;
-    }
-    privacy_event_set_noise(event, found->noise);
-    return privacy_ask(&found->price, question, event, 1, diag);
-}
-
-static json_t *calibrated_json(const struct cn_args *args, const struct calibrated *found,
+static json_t *calibrated_json(const struct cn_args *args, const struct privacy_noise *found,
+                               const struct privacy_price *price,
                                const struct privacy_question *question,
                                const struct report_event *event)
 {
     json_t *object =
-        json_pack("{s:o, s:o, s:f, s:f, s:s}", "noise_multiplier_pld",
-                  show_json_real(found->noise_pld), "noise_multiplier_rdp",
-                  show_json_real(found->noise_rdp), "epsilon_target", cn_args_real(args, "epsilon"),
-                  "noise", found->noise, "noise_is", privacy_event_noise_name(args));
+        json_pack("{s:o, s:o, s:f, s:f, s:s}", "noise_multiplier_pld", show_json_real(found->pld),
+                  "noise_multiplier_rdp", show_json_real(found->rdp), "epsilon_target",
+                  cn_args_real(args, "epsilon"), "noise", found->noise, "noise_is",
+                  privacy_event_noise_name(args));
 
-    return failed_json(object, mechanism_json(object, args, event, &found->price, question));
+    return failed_json(object, mechanism_json(object, args, event, price, question));
 }
 
 static int privacy_calibrate(const struct cn_args *args)
@@ -442,25 +289,31 @@ static int privacy_calibrate(const struct cn_args *args)
         .adjacency = cn_args_choice(args, "adjacency") == 1 ? PLD_REPLACE_ONE : PLD_ADD_REMOVE,
     };
     double target = cn_args_real(args, "epsilon");
-    struct calibrated found = {0};
+    struct privacy_noise found = {0};
+    struct privacy_price price = {0};
     struct report_event event;
     struct cn_diag diag = {0};
     enum cn_err err = privacy_event_read_open(&event, args, &diag);
 
     if (err == CN_OK)
-        err = calibrate(&found, &event, &question, target, &diag);
+        err = privacy_search(&found, &event, &question, target, &diag);
+    if (err == CN_OK) {
+        privacy_event_set_noise(&event, found.noise);
+        err = privacy_ask(&price, &question, &event, 1, &diag);
+    }
     if (err != CN_OK)
         return cn_args_fail(args, err, &diag);
     if (args->json)
-        return show_json(args, calibrated_json(args, &found, &question, &event), CN_EXIT_DONE);
+        return show_json(args, calibrated_json(args, &found, &price, &question, &event),
+                         CN_EXIT_DONE);
     if (strcmp(privacy_event_noise_name(args), "noise-multiplier") == 0)
-        fprintf(args->out, "noise multiplier = %.6g\n\n", found.noise);
+        fprintf(args->out, "noise multiplier = %.12g\n\n", found.noise);
     else
-        fprintf(args->out, "%s = %.6g\n\n", privacy_event_noise_name(args), found.noise);
-    if (isfinite(found.noise_rdp) && isfinite(found.noise_pld))
-        fprintf(args->out, "  by RDP it would be %.6g\n", found.noise_rdp);
+        fprintf(args->out, "%s = %.12g\n\n", privacy_event_noise_name(args), found.noise);
+    if (isfinite(found.rdp) && isfinite(found.pld))
+        fprintf(args->out, "  by RDP it would be %.6g\n", found.rdp);
     fprintf(args->out, "  asked for          epsilon %g at most; it costs:\n\n", target);
-    privacy_price_print(args, &found.price, &question);
+    privacy_price_print(args, &price, &question);
     print_mechanism(args, &event);
     return CN_EXIT_DONE;
 }

@@ -7,7 +7,7 @@
 
 /* More than the rounding of any sum here can take away. */
 #define ROUND_UP (1.0 + 1e-12)
-#define CALIBRATE_PRECISION 1e-9
+#define CALIBRATE_PRECISION 1e-7
 
 static const char *const kind_names[] = {
 #define X(name, text) text,
@@ -217,31 +217,84 @@ static enum cn_err price(double *epsilon, struct accountant_event event, double 
     return accountant_epsilon(&a, delta, epsilon, NULL);
 }
 
-/* Bisection on the logarithm; high always meets the target, so rounding is up. */
-static enum cn_err bisect(double *noise_multiplier, const struct accountant_event *event,
-                          double target, double delta)
+/* Where ln price = ln target on logarithms of the noise: high always meets the target. */
+struct search {
+    const struct accountant_event *event;
+    double target, delta;
+    double low, f_low, high, f_high;
+};
+
+static enum cn_err search_at(double *f, const struct search *search, double log_noise)
 {
-    double low = RDP_SIGMA_MIN, high = RDP_SIGMA_MAX, epsilon;
+    double epsilon, noise = fmin(fmax(exp(log_noise), RDP_SIGMA_MIN), RDP_SIGMA_MAX);
 
-    CN_TRY(price(&epsilon, *event, high, delta));
-    if (epsilon > target)
-        return CN_E_BUDGET;
-    while (high / low > 1 + CALIBRATE_PRECISION) {
-        double middle = sqrt(low * high);
+    CN_TRY(price(&epsilon, *search->event, noise, search->delta));
+    *f = log(fmax(epsilon, 1e-12) / search->target);
+    return CN_OK;
+}
 
-        CN_TRY(price(&epsilon, *event, middle, delta));
-        if (epsilon <= target)
-            high = middle;
-        else
-            low = middle;
+/* From noise 1 outwards, because a price at very little noise takes long to compute. */
+static enum cn_err search_bracket(struct search *search)
+{
+    double f;
+
+    CN_TRY(search_at(&f, search, 0));
+    search->low = search->high = 0;
+    search->f_low = search->f_high = f;
+    while (search->f_high > 0) {
+        if (search->high >= log(RDP_SIGMA_MAX))
+            return CN_E_BUDGET;
+        search->low = search->high;
+        search->f_low = search->f_high;
+        search->high += fmin(fmax(1.1 * search->f_high, 0.1), 3);
+        CN_TRY(search_at(&search->f_high, search, search->high));
     }
-    *noise_multiplier = high;
+    while (search->f_low <= 0 && search->low > log(RDP_SIGMA_MIN)) {
+        search->high = search->low;
+        search->f_high = search->f_low;
+        search->low -= fmin(fmax(-0.6 * search->f_low, 0.1), 0.7);
+        CN_TRY(search_at(&search->f_low, search, search->low));
+    }
+    if (search->f_low <= 0) /* the least that is accounted is enough */
+        search->high = search->low;
+    return CN_OK;
+}
+
+/* Regula falsi, Illinois; every fourth time the middle, against jumps. */
+static enum cn_err search_run(struct search *search)
+{
+    double weight_low = 1, weight_high = 1, f;
+    int side = 0;
+
+    CN_TRY(search_bracket(search));
+    for (int i = 1; search->high - search->low > CALIBRATE_PRECISION; i++) {
+        double a = weight_low * search->f_low, b = weight_high * search->f_high;
+        double share = i % 4 ? a / (a - b) : 0.5, edge = CALIBRATE_PRECISION / 3;
+        double at = search->low + (search->high - search->low) * share + edge;
+
+        at = fmin(fmax(at, search->low + edge), search->high - edge);
+        CN_TRY(search_at(&f, search, at));
+        if (f <= 0) {
+            search->high = at;
+            search->f_high = f;
+            weight_high = 1;
+            weight_low = side == 1 ? weight_low / 2 : 1;
+            side = 1;
+        } else {
+            search->low = at;
+            search->f_low = f;
+            weight_low = 1;
+            weight_high = side == -1 ? weight_high / 2 : 1;
+            side = -1;
+        }
+    }
     return CN_OK;
 }
 
 enum cn_err accountant_calibrate(struct accountant_event *event, double epsilon, double delta)
 {
     struct accountant_event checked = *event;
+    struct search search;
 
     event->noise_multiplier = 0;
     checked.noise_multiplier = 1;
@@ -250,5 +303,8 @@ enum cn_err accountant_calibrate(struct accountant_event *event, double epsilon,
     CN_TRY(accountant_event_check(&checked));
     if (!(epsilon > 0) || !isfinite(epsilon) || !(delta > 0 && delta < 1))
         return CN_E_CONFIG;
-    return bisect(&event->noise_multiplier, &checked, epsilon, delta);
+    search = (struct search){&checked, epsilon, delta, 0, 0, 0, 0};
+    CN_TRY(search_run(&search));
+    event->noise_multiplier = fmin(fmax(exp(search.high), RDP_SIGMA_MIN), RDP_SIGMA_MAX);
+    return CN_OK;
 }

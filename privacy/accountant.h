@@ -88,7 +88,7 @@ enum cn_err accountant_epsilon(const struct accountant *a, double delta, double 
 enum cn_err accountant_delta(const struct accountant *a, double epsilon, double *delta,
                              double *order);
 
-/* Fills event->noise_multiplier with the smallest one, rounded up by at most 1e-9 relative, for
+/* Fills event->noise_multiplier with the smallest one, rounded up by at most 1e-7 relative, for
  * which event's steps of event's kind at event's rate cost at most epsilon at delta.
  * CN_E_CONFIG for parameters out of range and for DISTRIBUTED, whose noise is not one number;
  * CN_E_BUDGET when no noise multiplier up to RDP_SIGMA_MAX achieves it. event->noise_multiplier is

@@ -52,6 +52,12 @@ struct composition {
     int64_t bottom[2];     /* index of the window's lowest loss: upper, lower */
 };
 
+/* exp(x), 0 where it would be no normal number: the library takes long for those. */
+static inline double weigh(double x)
+{
+    return x < -700 ? 0 : exp(x);
+}
+
 /* 1 - exp(-x), to the last digits. */
 static inline double fall(double x)
 {
@@ -144,7 +150,7 @@ static double log_moment(const double *value, size_t count, double first, double
 
     for (size_t i = 0; i < count; i++)
         if (value[i] > 0)
-            sum += value[i] * exp(s * h * (first + (double)i - origin));
+            sum += value[i] * weigh(s * h * (first + (double)i - origin));
     return s * h * origin + log(sum);
 }
 
@@ -173,7 +179,9 @@ static enum cn_err tilt(struct composition *c, const struct grid *grid, double s
     memset(c->now, 0, plan->n * sizeof *c->now);
     k = log_moment(grid->upper, grid->cells + 1, first, h, s);
     for (size_t i = 0; i <= grid->cells; i++) {
-        double tilted = exp(s * h * (first + (double)i) - k);
+        double tilted = grid->upper[i] > 0 || (i < grid->cells && grid->mass[i] > 0)
+                            ? weigh(s * h * (first + (double)i) - k)
+                            : 0;
 
         if (i < grid->cells)
             weight[i] = grid->mass[i] * tilted;
@@ -184,7 +192,7 @@ static enum cn_err tilt(struct composition *c, const struct grid *grid, double s
     lower_masses(lower, grid, offset);
     for (size_t i = 0; i <= grid->cells; i++) {
         double loss = h * (first - 1 + (double)i) + place;
-        double tilted = lower[i] > 0 ? lower[i] * exp(s * loss - k) : 0;
+        double tilted = lower[i] > 0 ? lower[i] * weigh(s * loss - k) : 0;
 
         c->now[wrap(grid->first - 1 + (int64_t)i, plan->n)] += fft_complex(0, tilted);
     }
@@ -559,6 +567,19 @@ static void pure(struct pld_bracket *out, const struct question *ask,
     *out = (struct pld_bracket){total, total};
 }
 
+/* Adding a record that is drawn at rate q < 1 never loses more than -ln(1 - q) in a step of the
+ * Gaussian kinds: where that is less than what removing costs it need not be composed. */
+static double largest_added(const struct pld_event *events, size_t count)
+{
+    double total = 0;
+
+    for (size_t e = 0; e < count; e++)
+        total += events[e].mechanism == PLD_LAPLACE
+                     ? INFINITY
+                     : -(double)events[e].steps * log1p(-events[e].sampling_rate);
+    return total;
+}
+
 static enum cn_err ask_all(struct pld_bracket *out, const struct question *ask,
                            const struct pld_event *events, size_t count)
 {
@@ -576,7 +597,8 @@ static enum cn_err ask_all(struct pld_bracket *out, const struct question *ask,
         return ask->for_epsilon ? pld_exact_epsilon(out, events, ask->adjacency, ask->value)
                                 : pld_exact_delta(out, events, ask->adjacency, ask->value);
     CN_TRY(ask_direction(&remove, ask, events, count, PLD_REMOVE));
-    if (!both_directions_alike(events, count, ask->adjacency))
+    if (!both_directions_alike(events, count, ask->adjacency) &&
+        largest_added(events, count) > (ask->for_epsilon ? remove.upper : ask->value))
         CN_TRY(ask_direction(&add, ask, events, count, PLD_ADD));
     out->upper = fmax(remove.upper, add.upper);
     out->lower = fmax(remove.lower, add.lower);

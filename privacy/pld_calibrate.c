@@ -47,6 +47,8 @@ static enum cn_err search_bracket(struct search *search)
         search->low -= fmin(fmax(-0.7 * search->f_low, 0.2), 1);
         CN_TRY(search_at(&search->f_low, search, search->low));
     }
+    if (search->f_low <= 0) /* the least that is accounted is enough */
+        search->high = search->low;
     return CN_OK;
 }
 
@@ -56,9 +58,10 @@ static enum cn_err search_run(struct search *search)
     int side = 0;
 
     CN_TRY(search_bracket(search));
-    while (search->f_low > 0 && search->high - search->low > PRECISION) {
+    for (int i = 1; search->f_low > 0 && search->high - search->low > PRECISION; i++) {
         double a = weight_low * search->f_low, b = weight_high * search->f_high;
-        double at = search->low + (search->high - search->low) * a / (a - b);
+        double share = i % 4 ? a / (a - b) : 0.5; /* now and then the middle, against jumps */
+        double at = search->low + (search->high - search->low) * share;
 
         /* a little beyond the estimate, so that both sides close in */
         at = fmin(fmax(at + PRECISION / 3, search->low + PRECISION / 6),

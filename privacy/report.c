@@ -275,6 +275,16 @@ static enum cn_err by_pld(struct report *report, const struct report_event *even
     return err;
 }
 
+enum cn_err report_pld(struct pld_bracket *epsilon, bool *has, const struct report_event *event,
+                       enum pld_adjacency adjacency, double delta)
+{
+    struct pld_event same;
+
+    *epsilon = (struct pld_bracket){INFINITY, INFINITY};
+    *has = pld_event_of(&same, event);
+    return *has ? pld_epsilon(epsilon, &same, 1, adjacency, delta) : CN_OK;
+}
+
 static enum cn_err fill(struct report *report, const struct report_event *events, size_t count,
                         enum pld_adjacency adjacency, double delta)
 {

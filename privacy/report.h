@@ -76,6 +76,11 @@ enum cn_err report_make(struct report *report, const struct report_event *events
 enum cn_err report_unsampled(struct report *report, const struct report_event *events, size_t count,
                              enum pld_adjacency adjacency, double delta);
 
+/* The tight accountant alone, for searches: one event's bracket; has is false, and the bracket
+ * infinite, for kinds without a loss distribution. Errors of pld_epsilon. */
+enum cn_err report_pld(struct pld_bracket *epsilon, bool *has, const struct report_event *event,
+                       enum pld_adjacency adjacency, double delta);
+
 /* Gives the composed RDP at one order in (1, RDP_ORDER_MAX]; infinite where there is no bound.
  * CN_E_CONFIG. */
 enum cn_err report_rdp(double *rdp, double order, const struct report_event *events, size_t count,
