@@ -627,7 +627,10 @@ enum cn_err round_open(struct round *round)
 {
     if (round->phase != ROUND_OPEN)
         return CN_E_STATE;
-    return round->options.unmasked ? CN_OK : secagg_server_open(round->server, round->sum);
+    if (round->options.unmasked)
+        return CN_OK;
+    secagg_server_set_threads(round->server, round->options.threads);
+    return secagg_server_open(round->server, round->sum);
 }
 
 void round_opened(struct round *round, enum cn_err outcome, uint64_t now_ms)

@@ -58,6 +58,7 @@ struct round_options {
     uint64_t uploads_max; /* bytes of unfinished uploads held at a time; one always may */
     uint64_t stall_ms; /* while others wait for room, an upload has to bring ROUND_STALL_BYTES (or
                         * its rest) in so long; 0: 10 s */
+    uint32_t threads;  /* for round_open, as secagg_server_set_threads; 0: one */
     bool aes;          /* masks by AES-256-CTR when everybody in the cohort can */
     /* secure_aggregation.mode off: no masks, no shares; updates come sealed to a key of this round,
      * which is signed by ledger_key (borrowed). */

@@ -285,6 +285,7 @@ static enum cn_err round_options_fill(const struct runner *runner, struct round_
     memcpy(options->registrar, runner->options.registrar, SIGN_PUBLIC_BYTES);
     round_binding(options->secagg.binding, &options->id, options->plan, options->model);
     options->cohort_max = rounds->cohort_max;
+    options->threads = runner->options.threads;
     options->aes = secagg_prg_is_safe(SECAGG_PRG_AES256CTR);
     options->unmasked = task->secure_aggregation.mode == TASK_MODE_OFF;
     options->ledger_key = runner->options.key;

@@ -49,6 +49,7 @@ struct runner_options {
     struct cn_clock clock; /* for the wall's time only */
     uint64_t uploads_max;
     uint64_t grace_ms;
+    uint32_t threads;     /* that may open a sum; 0: one */
     uint32_t models_kept; /* published models of each task that stay on disk */
 };
 

@@ -80,7 +80,7 @@ struct runner {
     uint32_t decline_count;
     struct cn_log_limit decline_log;
 
-    struct runner_receipt *receipts; /* [RUNNER_RECEIPTS_MAX] the oldest first */
+    struct runner_receipt *receipts; /* [RUNNER_RECEIPTS_MAX] in no order */
     uint32_t receipt_count;
     struct ledger_entry *signed_lines; /* [RUNNER_RECEIPTS_MAX] countersigned, not in the ledger */
     uint32_t signed_count;

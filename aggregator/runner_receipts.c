@@ -47,9 +47,17 @@ static void words(struct receipt *receipt, const struct runner_receipt *kept)
 
 static void take_out(struct runner *runner, uint32_t place)
 {
-    runner->receipt_count--;
-    memmove(&runner->receipts[place], &runner->receipts[place + 1],
-            (runner->receipt_count - place) * sizeof(*runner->receipts));
+    runner->receipts[place] = runner->receipts[--runner->receipt_count];
+}
+
+/* The receipt that waits for longest: of a device that stays away. */
+static uint32_t oldest(const struct runner *runner)
+{
+    uint32_t place = 0;
+    for (uint32_t i = 1; i < runner->receipt_count; i++)
+        if (runner->receipts[i].outcome.ledger_count < runner->receipts[place].outcome.ledger_count)
+            place = i;
+    return place;
 }
 
 struct giving {
@@ -64,7 +72,7 @@ static void give_one(void *ctx, const uint8_t device[DEVICE_ID_BYTES],
     const struct giving *giving = ctx;
     struct runner *runner = giving->runner;
     if (runner->receipt_count == RUNNER_RECEIPTS_MAX)
-        take_out(runner, 0); /* of a device that stays away */
+        take_out(runner, oldest(runner));
     struct runner_receipt *kept = &runner->receipts[runner->receipt_count++];
     struct receipt receipt;
     memcpy(kept->device, device, DEVICE_ID_BYTES);

@@ -41,6 +41,7 @@ struct server {
     struct store *store;
     struct registry registry;
     struct cohort *cohort;
+    struct certificate_cache *known;
     struct runner *runner;
     struct sign_key *key;
     uint8_t ledger_key[SIGN_PUBLIC_BYTES];
@@ -228,6 +229,13 @@ static enum cn_err open_files(struct server *server, struct cn_diag *diag)
     return path_in(server, server->ledger_path, CONFIG_LEDGER);
 }
 
+/* All but the one that the loop needs. */
+static uint32_t spare_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 1 ? (uint32_t)cores - 1 : 1;
+}
+
 static enum cn_err make_runner(struct server *server, struct cn_diag *diag)
 {
     const struct config *config = &server->options->config;
@@ -243,6 +251,7 @@ static enum cn_err make_runner(struct server *server, struct cn_diag *diag)
                                      .clock = server->clock,
                                      .uploads_max = config->uploads_max,
                                      .grace_ms = (uint64_t)config->grace_s * 1000,
+                                     .threads = spare_cores(),
                                      .models_kept = config->models_kept};
     memcpy(options.registrar, config->registrar, SIGN_PUBLIC_BYTES);
     struct runner_calls calls = {.send = call_send,
@@ -251,9 +260,11 @@ static enum cn_err make_runner(struct server *server, struct cn_diag *diag)
                                  .traffic = call_traffic,
                                  .ctx = server};
     CN_TRY(runner_new(&server->runner, &options, &calls, diag));
+    CN_TRY(certificate_cache_new(&server->known));
     server->host = (struct session_host){.store = server->store,
                                          .cohort = server->cohort,
                                          .runner = server->runner,
+                                         .known = server->known,
                                          .registrar = config->registrar,
                                          .ledger_key = server->ledger_key,
                                          .clock = server->clock,
@@ -299,6 +310,7 @@ static void close_files(struct server *server)
 {
     runner_free(server->runner);
     cohort_free(server->cohort);
+    certificate_cache_free(server->known);
     link_tls_free(server->tls);
     sign_key_free(server->key);
     store_close(server->store);

@@ -148,7 +148,7 @@ static bool authentic(const struct session *session, const struct message_hello 
         return false;
     }
     *refusal = (struct refusal){BYE_AUTH, "the certificate is not one of this federation's"};
-    if (certificate_check(certificate, host->registrar) != CN_OK)
+    if (certificate_cache_check(host->known, certificate, host->registrar) != CN_OK)
         return false;
     *refusal = (struct refusal){BYE_AUTH, "the proof of identity does not verify"};
     return link_exporter(session->link, exporter) == CN_OK &&

@@ -13,6 +13,7 @@
 #include "aggregator/store.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/certificate_cache.h"
 #include "protocol/link.h"
 #include "protocol/transfer.h"
 
@@ -27,8 +28,9 @@ struct session_host {
     struct store *store;
     struct cohort *cohort;
     struct runner *runner;
-    const uint8_t *registrar;  /* [SIGN_PUBLIC_BYTES] */
-    const uint8_t *ledger_key; /* [SIGN_PUBLIC_BYTES] */
+    struct certificate_cache *known; /* certificates of earlier logins; may be NULL */
+    const uint8_t *registrar;        /* [SIGN_PUBLIC_BYTES] */
+    const uint8_t *ledger_key;       /* [SIGN_PUBLIC_BYTES] */
     struct cn_clock clock;
     uint32_t downloads_max;
     /* The sessions' own: */

@@ -291,6 +291,7 @@ enum cn_err home_open(struct home **out, const char *dir, const char *passphrase
     CN_TRY_OUT(err, client_limits_load(&home->limits, dir, diag));
     CN_TRY_OUT(err, load_identity(home, passphrase, diag));
     CN_TRY_OUT(err, open_ledger(home, diag));
+    CN_TRY_OUT(err, certificate_cache_new(&home->known));
     *out = home;
     return CN_OK;
 out:
@@ -332,6 +333,7 @@ void home_close(struct home *home)
     ledger_total_clear(&home->spent);
     budget_free(home->budget);
     sign_key_free(home->identity);
+    certificate_cache_free(home->known);
     free(home->paid);
     if (home->lock >= 0)
         close(home->lock);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "client/config.h"
 #include "crypto/certificate.h"
+#include "crypto/certificate_cache.h"
 #include "crypto/sign.h"
 #include "privacy/budget.h"
 #include "privacy/checkpoint.h"
@@ -53,6 +54,7 @@ struct home {
                    * said that this is all right */
     struct home_payment *paid; /* [paid_count] the last attempt paid for, one per task */
     uint32_t paid_count;
+    struct certificate_cache *known; /* of members of earlier rounds; may be NULL */
     struct cn_clock clock;
     int lock;
 };

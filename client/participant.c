@@ -54,8 +54,10 @@ enum cn_err participant_new(struct participant **out, const struct participant_s
     p->certificate = *setup->certificate;
     err = secagg_device_new(&p->device, &setup->secagg, setup->identity, &p->certificate,
                             setup->registrar, setup->random);
-    if (err == CN_OK)
+    if (err == CN_OK) {
+        secagg_device_remember(p->device, setup->known);
         err = secagg_device_keys(p->device, &p->keys);
+    }
     if (err != CN_OK) {
         participant_free(p);
         return err;

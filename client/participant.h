@@ -29,6 +29,7 @@ struct participant_setup {
     const struct sign_key *identity; /* borrowed, must outlive the participant */
     const struct certificate *certificate; /* copied */
     const uint8_t *registrar;              /* [SIGN_PUBLIC_BYTES] */
+    struct certificate_cache *known;       /* borrowed: members of earlier rounds; may be NULL */
     const struct cn_random *random;        /* borrowed, must outlive the participant */
     /* Encodes the update into vector [dim] (clipped, rounded, below 2^bits). */
     enum cn_err (*encode)(void *ctx, uint32_t *vector);

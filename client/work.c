@@ -304,6 +304,7 @@ static enum cn_err start_sum(struct work *work)
         .identity = work->home->identity,
         .certificate = &work->home->certificate,
         .registrar = work->home->config.registrar,
+        .known = work->home->known,
         .random = &work->random,
         .encode = encode,
         .spend = spend,

@@ -353,3 +353,20 @@ Test(participant, a_swapped_key_in_the_roster_is_noticed)
     roster.as.roster.members = members;
     cr_assert_eq(participant_message(devices[0], &roster, &answer), CN_E_AUTH);
 }
+
+Test(participant, entries_in_the_complete_graph_end_the_round)
+{
+    struct secagg_entry entries[N];
+    struct message roster, answer;
+    const struct secagg_entry *given;
+    uint32_t count, threshold;
+
+    to_roster();
+    roster = roster_message();
+    MUST(secagg_server_entries(server, &given, &count, &threshold));
+    memcpy(entries, given, sizeof entries);
+    roster.as.roster.entries = (const uint8_t *)entries;
+    roster.as.roster.entries_len = sizeof entries;
+    cr_assert_eq(participant_message(devices[0], &roster, &answer), CN_E_INCONSISTENT);
+    cr_assert_eq(answer.type, MESSAGE_NONE);
+}
