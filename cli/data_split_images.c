@@ -191,6 +191,7 @@ static int answer(const struct cn_args *args, const struct work *work)
 {
     char count[SHOW_NUMBER_MAX];
 
+    CN_ASSERT(work->parts > 0); /* the option's range */
     if (args->json)
         return show_json(args, answer_json(work), CN_EXIT_DONE);
     fprintf(args->out,

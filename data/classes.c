@@ -55,6 +55,7 @@ static struct entry *place_of(const struct table *table, const uint64_t key[2])
 {
     size_t at = key[1] & (table->room - 1);
 
+    CN_ASSERT(table->entries);
     while ((table->entries[at].key[0] || table->entries[at].key[1]) &&
            (table->entries[at].key[0] != key[0] || table->entries[at].key[1] != key[1]))
         at = (at + 1) & (table->room - 1);
@@ -64,17 +65,17 @@ static struct entry *place_of(const struct table *table, const uint64_t key[2])
 /* Keeps a third of the places free, so that searches stay short. */
 static enum cn_err make_room(struct table *table)
 {
-    struct table larger = {.room = table->room ? 2 * table->room : FIRST_ROOM,
-                           .count = table->count};
+    const size_t room = table->entries ? table->room : 0;
+    struct table larger = {.room = room ? 2 * room : FIRST_ROOM, .count = table->count};
 
-    if (table->room && table->count < table->room / 3 * 2)
+    if (room && table->count < room / 3 * 2)
         return CN_OK;
     if (table->count >= CLASSES_MAX)
         return CN_E_TOO_LARGE;
     larger.entries = calloc(larger.room, sizeof *larger.entries);
     if (!larger.entries)
         return CN_E_NOMEM;
-    for (size_t i = 0; i < table->room; i++)
+    for (size_t i = 0; i < room; i++)
         if (table->entries[i].key[0] || table->entries[i].key[1])
             *place_of(&larger, table->entries[i].key) = table->entries[i];
     free(table->entries);

@@ -166,6 +166,7 @@ void image_fit(float *out, const struct image *image, const struct image_shape *
     double top = (image->height - step * shape->height) / 2;
     size_t plane = (size_t)shape->height * shape->width;
 
+    CN_ASSERT(shape->channels == 1 || shape->channels == 3);
     for (uint32_t y = 0; y < shape->height; y++) {
         struct taps rows = taps_of(top, step, y, image->height);
 

@@ -29,7 +29,7 @@ enum cn_err text_tokens_init(struct text_tokens *tokens, const struct data_text 
     size_t at = 0, len;
 
     *tokens = (struct text_tokens){.unit = text ? text->unit : DATA_UNIT_BYTE};
-    if (tokens->unit == DATA_UNIT_BYTE)
+    if (!text || text->unit == DATA_UNIT_BYTE)
         return CN_OK;
     tokens->count = data_text_vocabulary(text) - DATA_TOKENS_LISTED;
     tokens->sorted = calloc(tokens->count ? tokens->count : 1, sizeof *tokens->sorted);
