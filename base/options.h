@@ -61,7 +61,7 @@ struct cn_option {
 };
 
 #define CN_OPTIONS_MAX 32 /* of one verb, with the common four */
-#define CN_ARGUMENTS_MAX 64
+#define CN_ARGUMENTS_MAX 4096 /* ledgers of a large federation in one go */
 
 struct cn_args;
 

@@ -64,20 +64,36 @@ static void put_row(FILE *out, const char *name, const struct ledger_total_task 
             show_epsilon(shown, epsilon));
 }
 
+/* The unit in which a span reads well. */
+static double unit_of(double span_s, const char **label)
+{
+    static const struct {
+        double seconds;
+        const char *label;
+    } units[] = {{DAY_S, "days since the first spending"},
+                 {3600, "hours since the first spending"},
+                 {60, "minutes since the first spending"},
+                 {1, "seconds since the first spending"}};
+    size_t i = 0;
+
+    while (i + 1 < CN_COUNT(units) && span_s < 2 * units[i].seconds)
+        i++;
+    *label = units[i].label;
+    return units[i].seconds;
+}
+
 static void put_curve(FILE *out, const struct audit_report *report)
 {
     const struct audit_curve *curve = &report->curve;
-    double days[AUDIT_CURVE_MAX];
-    struct chart chart = {.title = "Epsilon spent so far",
-                          .x_label = "days since the first spending",
-                          .y_label = "epsilon",
-                          .count = 1};
+    double times[AUDIT_CURVE_MAX], unit;
+    struct chart chart = {.title = "Epsilon spent so far", .y_label = "epsilon", .count = 1};
 
     if (curve->count < 2)
         return;
+    unit = unit_of(curve->time_s[curve->count - 1] - curve->time_s[0], &chart.x_label);
     for (size_t i = 0; i < curve->count; i++)
-        days[i] = (curve->time_s[i] - curve->time_s[0]) / DAY_S;
-    chart.series[0] = (struct chart_series){.x = days, .y = curve->epsilon, .count = curve->count};
+        times[i] = (curve->time_s[i] - curve->time_s[0]) / unit;
+    chart.series[0] = (struct chart_series){.x = times, .y = curve->epsilon, .count = curve->count};
     chart_svg(out, &chart, false);
 }
 

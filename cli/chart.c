@@ -13,6 +13,7 @@
 #define RIGHT 20.0
 #define TOP 44.0
 #define BOTTOM 58.0
+#define DIGIT 8.0 /* how wide one is, about */
 #define PLOT_W (WIDTH - LEFT - RIGHT)
 #define PLOT_H (HEIGHT - TOP - BOTTOM)
 
@@ -123,9 +124,14 @@ static void draw_x_axis(FILE *out, const struct chart_axis *axis, const char *la
     fprintf(out, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT,
             LEFT + PLOT_W, TOP + PLOT_H, TOP + PLOT_H);
     for (size_t i = 0; i < axis->tick_count; i++) {
-        snprintf(number, sizeof number, "%g", axis->ticks[i]);
-        text_at(out, "class=\"soft\" text-anchor=\"middle\"", px(axis, axis->ticks[i]),
-                TOP + PLOT_H + 18, number);
+        double x = px(axis, axis->ticks[i]);
+        int len = snprintf(number, sizeof number, "%g", axis->ticks[i]);
+        bool wide = x + DIGIT * len / 2 > WIDTH; /* it would leave the picture */
+
+        text_at(out,
+                wide ? "class=\"soft\" text-anchor=\"end\""
+                     : "class=\"soft\" text-anchor=\"middle\"",
+                wide ? WIDTH - 2.0 : x, TOP + PLOT_H + 18, number);
     }
     text_at(out, "class=\"soft\" text-anchor=\"middle\"", LEFT + PLOT_W / 2, HEIGHT - 12, label);
 }

@@ -239,7 +239,7 @@ static enum cn_err decode_plain(float *sum, const uint32_t *vector, const struct
                                 encode_noise noise, void *ctx)
 {
     uint32_t n = reals(plan);
-    int64_t *whole = malloc(n * sizeof *whole);
+    int64_t *whole = n ? malloc(n * sizeof *whole) : NULL;
     enum cn_err err = CN_OK;
 
     if (!whole)
