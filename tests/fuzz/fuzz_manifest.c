@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char policy_text[] = "columns: [{name: a, action: keep}]\n";
+static const char policy_text[] = "policy: p\ncolumns: [{name: a, action: keep}]\n";
 static char folder[] = "/tmp/cairn-manifest-XXXXXX", table[64], note[80], policy[64];
 
 static void write_file(const char *path, const void *bytes, size_t len)
