@@ -100,6 +100,10 @@ static const struct torch_model MODELS[] = {
     {"encoder_pre_norm",
      STEPS({.kind = LAYER_ENCODER, .heads = 2, .units = 6, .causal = true, .pre_norm = true},
            {.kind = LAYER_FLATTEN})},
+    {"max_pool_padded", IMAGE({.kind = LAYER_MAX_POOL, .kernel = 3, .stride = 2, .padding = 1})},
+    {"average_pool_padded",
+     IMAGE({.kind = LAYER_AVERAGE_POOL, .kernel = 3, .stride = 2, .padding = 1})},
+    {"global_max_pool", IMAGE({.kind = LAYER_GLOBAL_MAX_POOL})},
 };
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -182,6 +182,9 @@ steps("attention", Attend(4, 2, False))
 steps("attention_causal", Attend(4, 2, True))
 steps("encoder", Block(4, 2, 6, False))
 steps("encoder_pre_norm", Block(4, 2, 6, True))
+image("max_pool_padded", nn.MaxPool2d(3, 2, 1))
+image("average_pool_padded", nn.AvgPool2d(3, 2, 1))
+image("global_max_pool", nn.AdaptiveMaxPool2d(1))
 cases, out = out, []
 
 # ---- optimisers: four weights, six steps along drawn gradients ----
