@@ -40,6 +40,88 @@ Test(privacy, prices_discrete_noise)
     json_decref(answer);
 }
 
+Test(privacy, tells_the_rdp_of_one_order_and_what_a_distributed_sum_rests_on)
+{
+    json_t *answer;
+
+    cr_assert_eq(world_run("privacy epsilon --noise-multiplier 2 --sampling-rate 1 --steps 3 "
+                           "--delta 1e-5 --order 8 --json"),
+                 0);
+    answer = world_json();
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "rdp_at_order")), 3, 1e-9);
+    json_decref(answer);
+    cr_assert_eq(world_run("privacy epsilon --noise-multiplier 2 --sampling-rate 1 --steps 3 "
+                           "--delta 1e-5 --order 1"),
+                 2);
+    SAYS(world_err, "above 1");
+    cr_assert_eq(world_run("privacy epsilon --mechanism distributed-discrete-gaussian --clients 2 "
+                           "--dim 1 --clip 1 --scale 100 --sigma-local 50 --steps 1 --delta 1e-5 "
+                           "--json"),
+                 0);
+    answer = world_json();
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "rho_per_step")), 1.0201, 1e-9);
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "l2_sensitivity")), 101, 1e-9);
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "epsilon")), 7.1608178567888, 1e-5);
+    json_decref(answer);
+}
+
+Test(privacy, promises_without_a_delta_for_laplace_alone)
+{
+    json_t *answer;
+
+    cr_assert_eq(world_run("privacy epsilon --mechanism laplace --scale 20 --steps 100 --delta 0 "
+                           "--json"),
+                 0);
+    answer = world_json();
+    cr_assert_float_eq(json_real_value(json_object_get(answer, "epsilon")), 5, 1e-9);
+    json_decref(answer);
+    cr_assert_eq(
+        world_run("privacy epsilon --noise-multiplier 2 --sampling-rate 1 --steps 3 --delta 0"), 2);
+    SAYS(world_err, "--delta 0 is for laplace");
+}
+
+/* What was found keeps the budget and a millionth less does not, for every mechanism. */
+Test(privacy, finds_the_smallest_noise_of_every_mechanism)
+{
+    static const char *const mechanisms[] = {
+        "gaussian --sampling-rate 0.1 --steps 100",
+        "gaussian --sampling-rate 1 --steps 100 --adjacency replace-one",
+        "discrete-gaussian --sampling-rate 0.1 --steps 100",
+        "discrete-gaussian --sampling-rate 1 --steps 1 --sensitivity 4",
+        "laplace --steps 10",
+        "tree --steps 100 --trees 5",
+        "skellam --l2 100 --l1 1000 --steps 10",
+        "distributed-discrete-gaussian --clients 100 --dim 4096 --clip 1 --scale 100 --steps 10",
+    };
+
+    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++) {
+        char option[64];
+        double noise;
+        json_t *answer;
+
+        cr_assert_eq(world_runf("privacy calibrate --mechanism %s --epsilon 2 --delta 1e-5 --json",
+                                mechanisms[i]),
+                     0);
+        answer = world_json();
+        noise = json_real_value(json_object_get(answer, "noise"));
+        snprintf(option, sizeof option, "%s",
+                 json_string_value(json_object_get(answer, "noise_is")));
+        json_decref(answer);
+        for (int less = 0; less < 2; less++) {
+            double epsilon;
+
+            cr_assert_eq(world_runf("privacy epsilon --mechanism %s --%s %.15g --delta 1e-5 --json",
+                                    mechanisms[i], option, noise * (less ? 1 - 1e-6 : 1)),
+                         0);
+            answer = world_json();
+            epsilon = json_real_value(json_object_get(answer, "epsilon"));
+            json_decref(answer);
+            cr_expect((epsilon <= 2) == !less, "%s: %.15g costs %.15g", mechanisms[i], noise,
+                      epsilon);
+        }
+    }
+}
+
 Test(privacy, finds_noise_whose_price_is_the_budget)
 {
     double noise, epsilon;
