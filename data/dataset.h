@@ -11,7 +11,7 @@
 #define DATASET_EXAMPLES_MAX ((size_t)1 << 27)
 #define DATASET_FEATURES_MAX ((size_t)1 << 24) /* of one example */
 #define DATASET_VALUES_MAX ((size_t)1 << 32)   /* of all examples: 16 GiB of floats */
-#define DATASET_CLASSES_MAX 65536u /* words to predict need many */
+#define DATASET_CLASSES_MAX 65536u             /* words to predict need many */
 
 #define DATASET_TARGETS_MAX 65536u                 /* class targets, or reals, of one example */
 #define DATASET_VOCABULARY_MAX ((uint32_t)1 << 24) /* every token number is exact as a float */
@@ -31,6 +31,8 @@ struct dataset {
     uint32_t targets;    /* of one example: one per position of a language model; 0 means 1 */
     float *z;            /* [n, reals] of regression or of several yes-or-no labels; else NULL */
     uint32_t reals;
+    size_t faulty; /* records of the file that did not fit, for readers with a lenient form: x is
+                    * zeros, y DATASET_IGNORE (no gradient), z zeros (the example of all means) */
 };
 
 /* Shape of the examples of a new data set. */

@@ -273,7 +273,7 @@ Test(data, copies_every_image_to_one_part)
             found++;
             bytes = scratch_read(scratch_path(name), &len);
             cr_assert(len > 4 && memcmp(bytes, "in/", 3) == 0);
-            }
+        }
         cr_assert_eq(found, 1, "image %d is in %d parts", i, found);
     }
     cr_assert_eq(world_runf("data split --data images:%s/in --parts 3 --out %s/out", scratch_folder,

@@ -210,5 +210,6 @@ Test(residual, names_both_shapes_and_refuses_layers_that_are_not_before_it)
     expect_refused(&spec, CN_E_CONFIG,
                    "layer 3 (residual): 'from' must be the number of a layer before it but is 3");
     spec.layers[2].from = 0;
-    expect_refused(&spec, CN_E_CONFIG, "layer 3 (residual): 'from' is missing; it must be 1 to 65536");
+    expect_refused(&spec, CN_E_CONFIG,
+                   "layer 3 (residual): 'from' is missing; it must be 1 to 65536");
 }

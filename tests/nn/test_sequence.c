@@ -411,7 +411,8 @@ Test(sequence, says_what_does_not_fit)
     expect_refused(two, 2, CN_E_CONFIG,
                    "layer 2 (dense): 'causal' does not belong to this kind of layer");
     two[1] = attention(0, false, false);
-    expect_refused(two, 2, CN_E_CONFIG, "layer 2 (attention): 'heads' is missing; it must be 1 to 65536");
+    expect_refused(two, 2, CN_E_CONFIG,
+                   "layer 2 (attention): 'heads' is missing; it must be 1 to 65536");
     two[1] = encoder(false, false);
     two[1].activation = LAYER_DENSE;
     expect_refused(two, 2, CN_E_CONFIG,
