@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "crypto/random.h"
 #include "nn/evaluate.h"
 #include "nn/safetensors.h"
@@ -78,7 +79,14 @@ static enum cn_err load_data(struct trainer_job *job)
         return CN_E_DATA;
     }
     dataset_free(&trainer->data);
-    CN_TRY(task_data_load(&trainer->data, job->task, &trainer->source, &job->diag));
+    struct data_form form = task_data_form(job->task);
+    /* Whether a record fits is a fact about the data, so under differential privacy nobody else may
+     * learn it: such a record is an example like any other, without a gradient. */
+    form.lenient = job->task->privacy.unit != TASK_UNIT_NONE;
+    CN_TRY(data_source_load(&trainer->data, &trainer->source, &form, &job->diag));
+    if (trainer->data.faulty)
+        cn_log(CN_LOG_WARN, "records that do not fit the task add nothing to it",
+               cn_log_text("task", job->task->name), cn_log_uint("records", trainer->data.faulty));
     memcpy(trainer->data_plan, job->plan, HASH_BYTES);
     return CN_OK;
 }

@@ -190,15 +190,14 @@ static enum cn_err take_label(struct table *table, struct dataset *set, size_t r
     return csv_labels_add(&table->labels, &set->y[row], label, diag);
 }
 
-static enum cn_err take_record(struct table *table, struct dataset *set, struct cn_diag *diag)
+/* Writes an example into its row. */
+static enum cn_err fill_row(struct table *table, struct dataset *set, size_t row,
+                            struct cn_diag *diag)
 {
     const struct csv_reader *reader = &table->reader;
-    size_t row;
-    float *x;
+    float *x = set->x + row * table->features;
 
     CN_TRY(csv_header_check(&table->header, reader, diag));
-    CN_TRY(intake_row(&table->intake, &row, table->path, diag));
-    x = set->x + row * table->features;
     for (uint32_t i = 0; i < table->count; i++) {
         const struct csv_column *column = &table->columns[i];
         float *out = column->feature != CSV_NOT_A_FEATURE ? x + column->feature
@@ -210,6 +209,30 @@ static enum cn_err take_record(struct table *table, struct dataset *set, struct 
             CN_TRY(csv_value_take(out, column, &reader->fields[i], table->path, diag));
     }
     return set->reals ? CN_OK : take_label(table, set, row, diag);
+}
+
+static void spoil_row(const struct table *table, struct dataset *set, size_t row)
+{
+    memset(set->x + row * table->features, 0, table->features * sizeof *set->x);
+    if (set->reals)
+        memset(set->z + row * set->reals, 0, set->reals * sizeof *set->z);
+    else
+        set->y[row] = DATASET_IGNORE;
+    set->faulty++;
+}
+
+static enum cn_err take_record(struct table *table, struct dataset *set, struct cn_diag *diag)
+{
+    bool lenient = table->form && table->form->lenient;
+    size_t row;
+    enum cn_err err;
+
+    CN_TRY(intake_row(&table->intake, &row, table->path, diag));
+    err = fill_row(table, set, row, diag);
+    if (!lenient || err != CN_E_DATA)
+        return err;
+    spoil_row(table, set, row);
+    return CN_OK;
 }
 
 static enum cn_err read_records(struct table *table, struct dataset *set,

@@ -39,7 +39,11 @@ struct csv_options {
  *
  * CN_E_DATA with the place for anything wrong in the text; CN_E_CONFIG when the label's column or a
  * column of the form is not in the header (with the nearest name); CN_E_SHAPE when the number of
- * values is not form->width; CN_E_TOO_LARGE, CN_E_NOT_FOUND, CN_E_IO, CN_E_NOMEM. */
+ * values is not form->width; CN_E_TOO_LARGE, CN_E_NOT_FOUND, CN_E_IO, CN_E_NOMEM.
+ *
+ * With form->lenient a record with other than the header's number of fields, a value that does not
+ * fit or a label that is none of the task's is kept as a faulty example and counted in set->faulty.
+ * What makes no records (a quote that never ends, a field or record past its bound) is refused. */
 enum cn_err csv_load_as(struct dataset *set, const char *path, const struct csv_options *options,
                         const struct data_form *form, struct cn_diag *diag);
 

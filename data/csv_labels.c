@@ -124,12 +124,17 @@ static enum cn_err map_numbers(uint32_t *class_of, const struct csv_labels *labe
 {
     uint32_t bound = labels->form ? labels->form->classes : 0;
     uint32_t largest = 0;
+    bool lenient = labels->form && labels->form->lenient;
 
     for (uint32_t i = 0; i < labels->count; i++) {
         const struct csv_label *label = &labels->sorted[i];
         uint32_t value = 0;
 
-        (void)whole_number(label->name, &value);
+        bool is_number = whole_number(label->name, &value);
+        if (bound && lenient && (!is_number || value >= bound)) {
+            class_of[label->id] = DATASET_IGNORE;
+            continue;
+        }
         if (bound && value >= bound) {
             cn_diag_set(diag, labels->path, label->line, label->column,
                         "label %u, expected 0 to %u", value, bound - 1);
@@ -163,10 +168,21 @@ static enum cn_err map_sorted(uint32_t *class_of, const struct csv_labels *label
     return CN_OK;
 }
 
+/* True when labels are classes as they are: all whole numbers; for a lenient form, which knows how
+ * many classes there are, one that is. */
+static bool are_numbers(const struct csv_labels *labels)
+{
+    bool lenient = labels->form && labels->form->lenient && labels->form->classes;
+    uint32_t value, numbers = 0;
+
+    for (uint32_t i = 0; i < labels->count; i++)
+        numbers += whole_number(labels->sorted[i].name, &value);
+    return numbers == labels->count || (lenient && numbers > 0);
+}
+
 enum cn_err csv_labels_finish(struct csv_labels *labels, struct dataset *set, struct cn_diag *diag)
 {
     uint32_t *class_of;
-    bool numbers = true;
     enum cn_err err;
 
     if (labels->form && labels->form->labels) {
@@ -176,12 +192,14 @@ enum cn_err csv_labels_finish(struct csv_labels *labels, struct dataset *set, st
     class_of = calloc(labels->count ? labels->count : 1, sizeof *class_of);
     if (!class_of)
         return CN_E_NOMEM;
-    for (uint32_t i = 0, value; i < labels->count; i++)
-        numbers = numbers && whole_number(labels->sorted[i].name, &value);
-    err = numbers ? map_numbers(class_of, labels, &set->classes, diag)
-                  : map_sorted(class_of, labels, &set->classes, diag);
-    for (size_t i = 0; err == CN_OK && i < set->n; i++)
+    err = are_numbers(labels) ? map_numbers(class_of, labels, &set->classes, diag)
+                              : map_sorted(class_of, labels, &set->classes, diag);
+    for (size_t i = 0; err == CN_OK && i < set->n; i++) {
+        if (set->y[i] == DATASET_IGNORE)
+            continue; /* faulty, and counted */
         set->y[i] = class_of[set->y[i]];
+        set->faulty += set->y[i] == DATASET_IGNORE;
+    }
     free(class_of);
     return err;
 }

@@ -82,7 +82,8 @@ struct data_form {
     uint32_t label_count;      /* sorted order, or whole numbers as they are */
     const struct data_column *targets; /* numbers to predict in place of a label: name, mean and */
     uint32_t target_count;             /* deviation count; 0: examples have labels */
-    const struct data_text *text;      /* how text is read; NULL: bytes */
+    bool lenient; /* a record that does not fit becomes a faulty example: see struct dataset */
+    const struct data_text *text; /* how text is read; NULL: bytes */
 };
 
 /* Values that a column makes of one field: 1 or one per category, and the indicator. */

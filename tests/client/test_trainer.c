@@ -318,3 +318,62 @@ Test(trainer, refuses_a_clip_that_is_none)
         cr_assert_null(job.update);
     }
 }
+
+/* Breaks the values of some rows of the file. */
+static void spoil_data(unsigned every)
+{
+    struct cn_buf text = {0}, spoilt;
+    unsigned row = 0;
+
+    MUST(cn_file_read(&text, source.path, 1 << 20, NULL));
+    cn_buf_init(&spoilt, 1 << 21);
+    for (size_t i = 0; i < text.len; i++) {
+        bool begins = i > 0 && text.data[i - 1] == '\n';
+
+        row += begins;
+        if (begins && row % every == 0)
+            cn_put_text(&spoilt, "broken");
+        cn_put_u8(&spoilt, text.data[i]);
+    }
+    MUST(cn_file_write(source.path, spoilt.data, spoilt.len, 0600, NULL));
+    cn_buf_clear(&spoilt);
+    cn_buf_clear(&text);
+}
+
+Test(trainer, rows_that_do_not_fit_are_examples_without_a_gradient_under_privacy)
+{
+    spoil_data(10);
+    prepare(WITH_NOISE);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(trainer.data.n, 200);
+    cr_assert_eq(trainer.data.faulty, 20);
+    cr_assert_gt(norm(), 0);
+}
+
+Test(trainer, a_file_of_which_no_row_fits_tells_nobody_under_privacy)
+{
+    spoil_data(1);
+    prepare(WITH_NOISE);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(trainer.data.faulty, 200);
+    cr_assert(isfinite(norm()) && norm() > 0); /* the noise */
+}
+
+Test(trainer, users_keep_rows_that_do_not_fit_to_themselves)
+{
+    spoil_data(10);
+    prepare(OF_USERS);
+    trainer_run(&job);
+    MUST(job.err);
+    cr_assert_eq(trainer.data.faulty, 20);
+}
+
+Test(trainer, rows_that_do_not_fit_are_refused_without_privacy)
+{
+    spoil_data(10);
+    prepare(WITHOUT);
+    trainer_run(&job);
+    cr_assert_eq(job.err, CN_E_DATA);
+}

@@ -404,3 +404,48 @@ Test(csv, asks_for_the_label_where_there_are_no_targets)
 {
     refuses("a,y\n1,1\n", NULL, NULL, CN_E_CONFIG, "',label=COLUMN'");
 }
+
+Test(csv, keeps_records_that_do_not_fit_as_faulty_examples_for_a_lenient_form)
+{
+    static const char text[] = "a,b,y\n1,2,0\nx,2,1\n1,2\n3,4,1\n5,6,7\n7,8,word\n,9,0\n9,9,\n";
+    struct data_form form = {.classes = 2, .lenient = true};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, text, "y", &form, &diag), CN_OK);
+    cr_assert(set.n == 8 && set.faulty == 6 && set.classes == 2);
+    cr_assert(set.y[0] == 0 && set.y[3] == 1 && set.x[6] == 3 && set.x[7] == 4);
+    for (size_t i = 0; i < set.n; i++)
+        cr_assert_eq(set.y[i] == DATASET_IGNORE, i != 0 && i != 3);
+    cr_assert(set.x[2] == 0 && set.x[3] == 0 && set.x[4] == 0 && set.x[12] == 0);
+    dataset_free(&set);
+    form.lenient = false;
+    refuses(text, "y", &form, CN_E_DATA, "t.csv:3");
+}
+
+Test(csv, knows_named_labels_and_targets_of_faulty_records)
+{
+    static const char *const names[] = {"no", "yes"};
+    struct data_column target = {.name = (char *)(uintptr_t) "t", .deviation = 1};
+    struct data_form named = {.classes = 2, .labels = names, .label_count = 2, .lenient = true};
+    struct data_form real = {.targets = &target, .target_count = 1, .lenient = true};
+    struct cn_diag diag;
+    struct dataset set;
+
+    cr_assert_eq(load(&set, "a,y\n1,yes\n2,maybe\n3,no\n", "y", &named, &diag), CN_OK);
+    cr_assert(set.faulty == 1 && set.y[0] == 1 && set.y[1] == DATASET_IGNORE && set.y[2] == 0);
+    dataset_free(&set);
+    cr_assert_eq(load(&set, "a,t\n1,2.5\n2,far\n", NULL, &real, &diag), CN_OK);
+    cr_assert(set.n == 2 && set.faulty == 1 && set.z[0] == 2.5f);
+    cr_assert(set.z[1] == 0 && set.x[1] == 0);
+    dataset_free(&set);
+}
+
+Test(csv, refuses_what_is_no_table_for_a_lenient_form_too)
+{
+    struct data_form form = {.classes = 2, .lenient = true};
+
+    refuses("a,b\n1,2\n", "y", &form, CN_E_CONFIG, "no column 'y'");
+    refuses("a,y\n1,\"0\n", "y", &form, CN_E_DATA, "t.csv:2");
+    refuses("a,y\n", "y", &form, CN_E_DATA, "no records");
+}
