@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/csv.h"
+
+#include "base/random.h"
+#include "data/csv_value.h"
 #include "scratch.h"
 
 TestSuite(csv, .init = scratch_make, .fini = scratch_remove);
@@ -448,4 +451,55 @@ Test(csv, refuses_what_is_no_table_for_a_lenient_form_too)
     refuses("a,b\n1,2\n", "y", &form, CN_E_CONFIG, "no column 'y'");
     refuses("a,y\n1,\"0\n", "y", &form, CN_E_DATA, "t.csv:2");
     refuses("a,y\n", "y", &form, CN_E_DATA, "no records");
+}
+
+/* The bits that the C library gives, for short numbers and for others. */
+static void expect_number(const char *text)
+{
+    double value = 99, want = strtod(text, NULL);
+
+    cr_assert(csv_number(text, strlen(text), &value), "%s", text);
+    cr_assert(memcmp(&value, &want, sizeof want) == 0, "%s is %.17g and not %.17g", text, value,
+              want);
+}
+
+Test(csv, numbers_have_the_bits_of_the_c_library)
+{
+    static const char *const edges[] = {"0",
+                                        "-0",
+                                        "-0.0",
+                                        "+7",
+                                        "5.",
+                                        ".5",
+                                        "-.25",
+                                        "0.1",
+                                        "1e-3",
+                                        "999999999999999",
+                                        "1E5",
+                                        "00012",
+                                        "0.000",
+                                        "4.9e-324",
+                                        "0.000000000000001",
+                                        "123456789012345",
+                                        "1234567890123456",
+                                        "9007199254740993",
+                                        "0.30000000000000004"};
+    static const char *const none[] = {"",      ".",   "-",   "+",  "-.",
+                                       "1.2.3", "1-2", "--1", "e5", "1e999"};
+    struct cn_seeded seeded;
+    struct cn_random random = cn_random_seeded(&seeded, 7);
+    char text[64];
+    double value;
+
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        expect_number(edges[i]);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        cr_assert(!csv_number(none[i], strlen(none[i]), &value), "'%s'", none[i]);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bits = cn_random_below(&random, UINT64_C(1) << 62);
+
+        snprintf(text, sizeof text, "%s%.*f", bits & 1 ? "-" : "", (int)(bits >> 1 & 15),
+                 (double)(bits >> 5 & 0xffffffffffff) / (double)(1u << (bits >> 53 & 31)));
+        expect_number(text);
+    }
 }
