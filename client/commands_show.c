@@ -394,7 +394,8 @@ static void limits_text(const struct cn_args *args, const struct client_limits *
     put_limit(args->out, "one round", limits->epsilon_round);
     fprintf(args->out, "%-24s %g\n%-24s %u devices\n", "delta", limits->delta, "smallest cohort",
             limits->cohort_min);
-    fprintf(args->out, "%-24s %g of the devices\n", "large cohorts bear", limits->corrupt_min);
+    fprintf(args->out, "%-24s %g %% of a cohort, at least\n", "liars withstood",
+            100 * limits->corrupt_min);
     fprintf(args->out, "%-24s %s\n", "updates without masks",
             limits->allow_unmasked ? "allowed: the aggregator may see this device's own update"
                                    : "never");
