@@ -6,5 +6,9 @@
 #define KERNELS_ROWS_1 8
 #define KERNELS_ROWS_2 6
 #define KERNELS_TABLE kernels_base
+#if defined(__aarch64__)
+#define KERNELS_NAME "neon"
+#else
 #define KERNELS_NAME "base"
+#endif
 #include "nn/kernels_body.h"
