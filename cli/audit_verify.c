@@ -264,8 +264,8 @@ static void print_cross(const struct cn_args *args, const struct cross_result *r
 
     fputc('\n', args->out);
     if (!result->rounds)
-        fprintf(args->out, "No rounds of an aggregator's ledger that verifies: there is nothing to "
-                           "cross-check.\n");
+        fprintf(args->out, "Spendings are not cross-checked: no aggregator's ledger with rounds is "
+                           "among these.\n");
     else
         fprintf(args->out, "%s spending%s on devices, %s in the aggregator's rounds",
                 show_count(a, result->spendings), show_plural(result->spendings),
