@@ -60,8 +60,8 @@ struct cn_option {
     bool required;
 };
 
-#define CN_OPTIONS_MAX 32 /* of one verb, with the common four */
-#define CN_ARGUMENTS_MAX 4096 /* ledgers of a large federation in one go */
+#define CN_OPTIONS_MAX 32     /* of one verb, with the common four */
+#define CN_ARGUMENTS_MAX 4096 /* ledgers of a large federation at once */
 
 struct cn_args;
 

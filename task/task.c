@@ -163,12 +163,9 @@ void task_make_id(uint8_t id[TASK_ID_BYTES], const uint8_t hash[HASH_BYTES],
     memcpy(id, full, TASK_ID_BYTES);
 }
 
-/* A share of a thousand, rounded up: more is asked of the graph, never less. */
-static uint16_t permille(double share)
+uint16_t task_permille(double share)
 {
-    uint32_t up = (uint32_t)ceil(share * 1000 - 1e-9);
-
-    return (uint16_t)(up < SECAGG_RING_PERMILLE_MAX ? up : SECAGG_RING_PERMILLE_MAX);
+    return (uint16_t)ceil(share * 1000 - 1e-9);
 }
 
 void task_secagg_ring(struct secagg_ring *ring, const struct task *task)
@@ -177,8 +174,8 @@ void task_secagg_ring(struct secagg_ring *ring, const struct task *task)
     bool curious = secagg->adversary == TASK_ADVERSARY_CURIOUS;
 
     *ring = (struct secagg_ring){.devices_min = SECAGG_RING_DEVICES_MIN,
-                                 .corrupt_permille = permille(secagg->corrupt),
-                                 .dropout_permille = permille(secagg->dropout),
+                                 .corrupt_permille = task_permille(secagg->corrupt),
+                                 .dropout_permille = task_permille(secagg->dropout),
                                  .security_bits = SECAGG_RING_SECURITY_BITS,
                                  .correctness_bits = SECAGG_RING_CORRECTNESS_BITS,
                                  .adversary = curious ? SECAGG_CURIOUS : SECAGG_MALICIOUS};

@@ -91,8 +91,8 @@ static enum cn_err check_graph(const struct task_check *check, const struct task
     const struct task_secagg *secagg = &check->task->secure_aggregation;
     struct graph_demand demand = {
         .devices = check->task->rounds.cohort_max,
-        .corrupt_permille = (uint32_t)(secagg->corrupt * 1000),
-        .dropout_permille = (uint32_t)(secagg->dropout * 1000),
+        .corrupt_permille = task_permille(secagg->corrupt),
+        .dropout_permille = task_permille(secagg->dropout),
         .security_bits = GRAPH_SECURITY_BITS,
         .correctness_bits = GRAPH_CORRECTNESS_BITS,
         .adversary = secagg->adversary == TASK_ADVERSARY_CURIOUS ? GRAPH_CURIOUS : GRAPH_MALICIOUS};

@@ -46,6 +46,11 @@ extern const size_t task_range_count;
 
 #define TASK_CLIP_RATE_DEFAULT 0.2
 
+/* A share of 0 .. SECAGG_RING_PERMILLE_MAX / 1000 in thousandths, rounded up: of the graph and of
+ * the noise more is asked than was said, never less. Shares a hair above a whole number of
+ * thousandths, as decimals in binary are, count as that number. */
+uint16_t task_permille(double share);
+
 /* The text under check, for places. */
 struct task_check {
     const struct task *task;

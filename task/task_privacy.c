@@ -36,7 +36,7 @@ const char *task_placement_text(enum task_placement placement)
 /* The smallest surviving cohort without the devices that may help the aggregator. */
 static uint32_t honest_survivors(const struct task *task)
 {
-    uint64_t permille = (uint64_t)ceil(task->secure_aggregation.corrupt * 1000 - 1e-9);
+    uint64_t permille = task_permille(task->secure_aggregation.corrupt);
     uint64_t corrupt = (permille * task->rounds.cohort_max + 999) / 1000;
 
     return corrupt < task->rounds.cohort_min ? task->rounds.cohort_min - (uint32_t)corrupt : 0;

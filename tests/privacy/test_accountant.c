@@ -63,11 +63,11 @@ Test(accountant, never_reports_less_than_the_discrete_gaussians_exact_delta)
     size_t rows = 0;
 
     for (golden_open(&g, "accountant/discrete_gaussian_delta.csv"); golden_next(&g); rows++) {
-        const struct accountant_event event = {
-            .kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
-            .noise_multiplier = sqrt(golden_get(&g, "sigma2")) / golden_get(&g, "sensitivity"),
-            .sampling_rate = 1,
-            .steps = 1};
+        const struct accountant_event event = {.kind = ACCOUNTANT_DISCRETE_GAUSSIAN,
+                                               .noise_multiplier = sqrt(golden_get(&g, "sigma2")) /
+                                                                   golden_get(&g, "sensitivity"),
+                                               .sampling_rate = 1,
+                                               .steps = 1};
         struct accountant a;
         double delta, exact = golden_get(&g, "delta_exact");
 

@@ -183,6 +183,18 @@ Test(task, has_large_cohorts_where_a_ring_holds)
     task_free(task);
 }
 
+Test(task, asks_of_the_ring_no_less_than_the_file_says)
+{
+    struct secagg_ring ring;
+    struct task *task = parsed(with(private_text, "{update_range: 8}",
+                                    "{update_range: 8, corrupt: 0.0501, dropout: 0.1}"));
+
+    task_secagg_ring(&ring, task);
+    cr_assert_eq(ring.corrupt_permille, 51);
+    cr_assert_eq(ring.dropout_permille, 100);
+    task_free(task);
+}
+
 Test(task, refuses_promises_without_a_unit)
 {
     refuses_open("{unit: none}", "{unit: none, clip_norm: 1}", "'clip_norm' needs a unit");
