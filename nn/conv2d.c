@@ -5,15 +5,18 @@
  * side and the patches of one output row are the overlapping rows of a matrix: forward and weight
  * gradient are products over the padded image itself, and no patch is copied. So is the input
  * gradient where windows move by one over a padded image: the convolution of the padded dy with the
- * weights turned round. Elsewhere it goes through a matrix of patches.
+ * weights turned round. Elsewhere it goes through a matrix of patches. Where Winograd's way has
+ * fewer multiplications (winograd.h), all three go that way instead.
  *
  * W is [F, C, ky, kx] in the weights. Here it is packed as [K, F] (forward), K counting ky, kx, C;
- * and for backward as [F, K], or for the direct way as [ky, kx, F, C] with ky and kx from the end.
+ * and for backward as [F, K], or for the direct way as [ky, kx, F, C] with ky and kx from the end;
+ * for Winograd's way both as it has them.
  * Sums of gradients are packed like forward, [K, F] and then the bias [F]. */
 #include <math.h>
 #include <string.h>
 
 #include "nn/window.h"
+#include "nn/winograd.h"
 
 #define KEEP_FLOATS_MAX ((size_t)1 << 20) /* of kept gradients of one layer */
 #define DIRECT_CHANNELS_MIN 16            /* fewer would leave vectors half empty */
@@ -30,6 +33,8 @@ struct plan {
     bool direct; /* dx by a convolution of dy */
     uint32_t back_padding;
     size_t back_row, back_padded; /* of dy with zeros around it */
+    bool fast;                    /* all products by wino */
+    struct winograd wino;
 };
 
 static struct plan plan_of(const struct layer *layer)
@@ -52,6 +57,8 @@ static struct plan plan_of(const struct layer *layer)
     p.back_padding = w->kernel - 1 - w->padding;
     p.back_row = ((size_t)w->in_width + w->kernel - 1) * p.f;
     p.back_padded = p.back_row * ((size_t)w->in_height + w->kernel - 1);
+    p.fast = winograd_plan(&p.wino, w, layer->spec.filters);
+    p.direct = p.direct && !p.fast;
     return p;
 }
 
@@ -87,20 +94,23 @@ static enum cn_err conv2d_plan(struct layer *layer, struct model *model)
 {
     struct plan p = plan_of(layer);
     size_t count = layer->weight_count + layer->bias_count;
+    size_t packed = p.fast ? winograd_packed(&p.wino) : layer->weight_count;
 
     layer->way = cheapest(&p, model->batch_max);
-    CN_TRY(model_shared_floats(model, &layer->packed, layer->weight_count, 1));
-    CN_TRY(model_shared_floats(model, &layer->packed_back, layer->weight_count, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed, packed, 1));
+    CN_TRY(model_shared_floats(model, &layer->packed_back, packed, 1));
     CN_TRY(model_floats(model, &layer->sum, count, 1));
     if (layer->way == NORM_KEEP)
         CN_TRY(model_floats(model, &layer->kept, count, model->batch_max));
     if (layer->way == NORM_TWICE)
-        model_claim_scratch(model, p.padded + count);
+        model_claim_scratch(model, count + (p.fast ? winograd_scratch(&p.wino) : p.padded));
     if (layer->way == NORM_GRAM)
         model_claim_scratch(model, 2 * p.places * p.k + p.places * p.f + 2 * p.places * p.places);
     model_claim_scratch(model, p.padded);
-    model_claim_scratch(model, layer->weight_count);
-    if (layer->index > model->first)
+    model_claim_scratch(model, 2 * layer->weight_count);
+    if (p.fast)
+        model_claim_scratch(model, winograd_scratch(&p.wino));
+    else if (layer->index > model->first)
         model_claim_scratch(model, p.direct ? p.back_padded : p.places * p.k);
     return CN_OK;
 }
@@ -119,11 +129,16 @@ static void conv2d_prepare(struct layer *layer, const struct model *model)
     const float *weights = model->weights + layer->weight;
     struct plan p = plan_of(layer);
     size_t channels = layer->in.channels, taps = p.k / channels;
-    float *by_filter = p.direct ? model->scratch : layer->packed_back;
+    float *by_filter = p.direct || p.fast ? model->scratch : layer->packed_back;
+    float *by_tap = p.fast ? model->scratch + layer->weight_count : layer->packed;
 
     for (size_t f = 0; f < p.f; f++)
         model->kernels->transpose(by_filter + f * p.k, weights + f * p.k, channels, taps);
-    model->kernels->transpose(layer->packed, by_filter, p.f, p.k);
+    model->kernels->transpose(by_tap, by_filter, p.f, p.k);
+    if (p.fast) {
+        winograd_pack(&p.wino, model->kernels, layer->packed, by_tap);
+        winograd_pack_back(&p.wino, model->kernels, layer->packed_back, by_filter);
+    }
     if (p.direct)
         turn_round(layer->packed_back, by_filter, p.f, taps, channels);
 }
@@ -180,6 +195,11 @@ static void conv2d_forward(struct layer *layer, struct model *model, uint32_t n)
                      .a_group = w->stride * p.row,
                      .c_group = w->out_width * p.f};
 
+    if (p.fast) {
+        winograd_forward(&p.wino, model->kernels, layer->y, layer->x, layer->packed,
+                         model->weights + layer->bias, n, model->scratch);
+        return;
+    }
     for (uint32_t b = 0; b < n; b++)
         model->kernels->gemm_nn(layer->y + b * p.out, padded_example(layer, &p, b, model->scratch),
                                 layer->packed, &g);
@@ -233,19 +253,25 @@ static void backward_patches(struct layer *layer, struct model *model, uint32_t 
 
 static void conv2d_backward(struct layer *layer, struct model *model, uint32_t n)
 {
-    if (plan_of(layer).direct)
+    const struct plan p = plan_of(layer);
+
+    if (p.fast)
+        winograd_backward(&p.wino, model->kernels, layer->dx, layer->dy, layer->packed_back, n,
+                          model->scratch);
+    else if (p.direct)
         backward_direct(layer, model, n);
     else
         backward_patches(layer, model, n);
 }
 
-/* Writes, or adds, the gradient of example b to out [k * f + f]; image is where pads may go. */
+/* Writes, or adds, the gradient of example b to out [k * f + f]; scratch is for what the way of
+ * multiplying needs besides. */
 static void example_gradient(struct layer *layer, const struct model *model, uint32_t b, float *out,
-                             float *image, bool add)
+                             float *scratch, bool add)
 {
     const struct window *w = &layer->window;
     struct plan p = plan_of(layer);
-    const float *dy = layer->dy + b * p.out, *x = padded_example(layer, &p, b, image);
+    const float *dy = layer->dy + b * p.out, *x;
     struct gemm g = {.m = (uint32_t)p.run,
                      .n = (uint32_t)p.f,
                      .k = w->out_width,
@@ -256,8 +282,14 @@ static void example_gradient(struct layer *layer, const struct model *model, uin
                      .ldc = p.f,
                      .add = add};
 
-    for (uint32_t y = 0; y < w->kernel; y++)
-        model->kernels->gemm_tn(out + y * p.run * p.f, x + y * p.row, dy, &g);
+    /* Norms from inner products must be those of the very gradient that is summed. */
+    if (p.fast && layer->way != NORM_GRAM) {
+        winograd_gradient(&p.wino, model->kernels, out, layer->x + b * p.in, dy, 1, add, scratch);
+    } else {
+        x = padded_example(layer, &p, b, scratch);
+        for (uint32_t y = 0; y < w->kernel; y++)
+            model->kernels->gemm_tn(out + y * p.run * p.f, x + y * p.row, dy, &g);
+    }
     if (!add)
         memset(out + p.k * p.f, 0, p.f * sizeof *out);
     model->kernels->add_rows(out + p.k * p.f, dy, p.places, p.f);
@@ -316,8 +348,15 @@ static void conv2d_gradient(struct layer *layer, struct model *model, uint32_t n
                             const float *factors)
 {
     size_t count = layer->weight_count + layer->bias_count, out = shape_count(layer->out);
+    const struct plan p = plan_of(layer);
 
     (void)sum;
+    if (p.fast && !factors) {
+        winograd_gradient(&p.wino, model->kernels, layer->sum, layer->x, layer->dy, n, true,
+                          model->scratch);
+        model->kernels->add_rows(layer->sum + p.k * p.f, layer->dy, n * p.places, p.f);
+        return;
+    }
     for (uint32_t b = 0; b < n; b++) {
         if (factors && layer->way == NORM_KEEP) {
             model->kernels->add_scaled(layer->sum, layer->kept + b * count, factors[b], count);

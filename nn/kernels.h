@@ -54,6 +54,27 @@ struct norm {
     float slope, along;
 };
 
+/* The matrices E [n, q] of Winograd's transforms (winograd_matrices.h). */
+enum wino_matrix {
+    WINO_MATRIX_B6,
+    WINO_MATRIX_A64,
+    WINO_MATRIX_G63,
+    WINO_MATRIX_B8,
+    WINO_MATRIX_A84,
+    WINO_MATRIX_G85,
+    WINO_MATRICES
+};
+
+/* A tile [q, q, channels] of an image and its transform, n * n planes of [channels]. */
+struct wino_tile {
+    enum wino_matrix matrix;
+    size_t channels;    /* a multiple of 16 */
+    size_t row, column; /* floats from one row and column of the tile to the next */
+    size_t plane;       /* floats from one plane to the next */
+    const float *bias;  /* gather: [channels], what the tile starts from; NULL: zero */
+    bool add;           /* gather: starts from what the tile holds; bias is then not read */
+};
+
 struct kernels {
     const char *name;
 
@@ -67,6 +88,11 @@ struct kernels {
     void (*im2col)(float *col, const float *x, const struct window *w);
     /* Adds every patch of col back to where it came from; dx [in_height, in_width, channels]. */
     void (*col2im)(float *dx, const float *col, const struct window *w);
+
+    /* planes = E tile E^T for every channel: plane i n + j is row i, column j. */
+    void (*wino_spread)(float *planes, const float *tile, const struct wino_tile *t);
+    /* tile = start + E^T planes E: what spread's slope hands back. */
+    void (*wino_gather)(float *tile, const float *planes, const struct wino_tile *t);
 
     /* y = the largest of each window, tap [same shape as y] = which place of the window, from 0,
      * row by row; of equals the first. No padding. */

@@ -349,6 +349,8 @@ static double sum_squares_fast(const float *x, size_t n)
 #include "nn/kernels_norm.h"
 #include "nn/kernels_update.h"
 
+#include "nn/kernels_winograd.h"
+
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .gemm_nn = gemm_nn_fast,
@@ -356,6 +358,8 @@ const struct kernels KERNELS_TABLE = {
     .gemm_nt = gemm_nt_fast,
     .im2col = im2col_fast,
     .col2im = col2im_fast,
+    .wino_spread = wino_spread_fast,
+    .wino_gather = wino_gather_fast,
     .max_pool = max_pool_fast,
     .max_pool_back = max_pool_back_fast,
     .average_pool = average_pool_fast,

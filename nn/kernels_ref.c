@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "nn/kernels.h"
+#include "nn/winograd_matrices.h"
 
 static float sum_of(float start, const float *a, const float *b, const struct gemm *g,
                     size_t k_step)
@@ -50,6 +51,63 @@ static void gemm_nt_ref(float *c, const float *a, const float *b, const struct g
                 sum += (double)a[i * g->lda + q] * (double)b[j * g->ldb + q];
             *to = (float)sum;
         }
+    }
+}
+
+struct wino_size {
+    const float *e;
+    size_t n, q;
+};
+
+static struct wino_size wino_size_of(enum wino_matrix matrix)
+{
+    switch (matrix) {
+    case WINO_MATRIX_B6:
+        return (struct wino_size){&WINO_B6[0][0], 6, 6};
+    case WINO_MATRIX_A64:
+        return (struct wino_size){&WINO_A64[0][0], 6, 4};
+    case WINO_MATRIX_G63:
+        return (struct wino_size){&WINO_G63[0][0], 6, 3};
+    case WINO_MATRIX_B8:
+        return (struct wino_size){&WINO_B8[0][0], 8, 8};
+    case WINO_MATRIX_A84:
+        return (struct wino_size){&WINO_A84[0][0], 8, 4};
+    case WINO_MATRIX_G85:
+    case WINO_MATRICES:
+        break;
+    }
+    return (struct wino_size){&WINO_G85[0][0], 8, 5};
+}
+
+static void wino_spread_ref(float *planes, const float *tile, const struct wino_tile *t)
+{
+    const struct wino_size s = wino_size_of(t->matrix);
+
+    for (size_t i = 0; i < s.n * s.n * t->channels; i++) {
+        const size_t at = i / t->channels, c = i % t->channels;
+        const float *down = s.e + at / s.n * s.q, *across = s.e + at % s.n * s.q;
+        double sum = 0.0;
+
+        for (size_t p = 0; p < s.q * s.q; p++)
+            sum += (double)down[p / s.q] * (double)across[p % s.q] *
+                   (double)tile[p / s.q * t->row + p % s.q * t->column + c];
+        planes[at * t->plane + c] = (float)sum;
+    }
+}
+
+static void wino_gather_ref(float *tile, const float *planes, const struct wino_tile *t)
+{
+    const struct wino_size s = wino_size_of(t->matrix);
+
+    for (size_t i = 0; i < s.q * s.q * t->channels; i++) {
+        const size_t a = i / t->channels / s.q, b = i / t->channels % s.q, c = i % t->channels;
+        float *to = tile + a * t->row + b * t->column + c;
+        double sum = (double)(t->add ? *to : t->bias ? t->bias[c] : 0.0f);
+
+        for (size_t p = 0; p < s.n * s.n; p++)
+            sum += (double)s.e[p / s.n * s.q + a] * (double)s.e[p % s.n * s.q + b] *
+                   (double)planes[p * t->plane + c];
+        *to = (float)sum;
     }
 }
 
@@ -297,6 +355,8 @@ const struct kernels kernels_ref = {
     .gemm_nt = gemm_nt_ref,
     .im2col = im2col_ref,
     .col2im = col2im_ref,
+    .wino_spread = wino_spread_ref,
+    .wino_gather = wino_gather_ref,
     .max_pool = max_pool_ref,
     .max_pool_back = max_pool_back_ref,
     .average_pool = average_pool_ref,

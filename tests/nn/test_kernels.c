@@ -117,6 +117,34 @@ Test(kernels, multiply_in_parts_with_overlapping_rows)
     for_each_set(check_parts);
 }
 
+static void check_winograd(const struct kernels *set)
+{
+    for (uint32_t i = 0; i < WINO_MATRICES * 3u; i++) {
+        struct wino_tile t = {.matrix = (enum wino_matrix)(i / 3),
+                              .channels = 16 * (1 + i % 3),
+                              .bias = i % 2 ? in_b + 1 : NULL};
+
+        t.column = t.channels + 3;
+        t.row = 8 * t.column + 5;
+        t.plane = t.channels + 1;
+        fill(i);
+        set->wino_spread(out.got + 3, in_a + 1, &t);
+        kernels_ref.wino_spread(out.want + 3, in_a + 1, &t);
+        expect_near(set, "wino_spread", 1e-4);
+        for (int add = 0; add < 2; add++) {
+            t.add = add;
+            set->wino_gather(out.got + 1, in_a + 3, &t);
+            kernels_ref.wino_gather(out.want + 1, in_a + 3, &t);
+            expect_near(set, "wino_gather", 2e-4);
+        }
+    }
+}
+
+Test(kernels, transform_tiles_as_the_plain_loops_do)
+{
+    for_each_set(check_winograd);
+}
+
 /* Sums that are cut into blocks, products that are walked through by rows. */
 static void check_deep(const struct kernels *set)
 {
