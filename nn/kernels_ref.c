@@ -63,20 +63,20 @@ static struct wino_size wino_size_of(enum wino_matrix matrix)
 {
     switch (matrix) {
     case WINO_MATRIX_B6:
-        return (struct wino_size){&WINO_B6[0][0], 6, 6};
+        return (struct wino_size){WINO_B6, 6, 6};
     case WINO_MATRIX_A64:
-        return (struct wino_size){&WINO_A64[0][0], 6, 4};
+        return (struct wino_size){WINO_A64, 6, 4};
     case WINO_MATRIX_G63:
-        return (struct wino_size){&WINO_G63[0][0], 6, 3};
+        return (struct wino_size){WINO_G63, 6, 3};
     case WINO_MATRIX_B8:
-        return (struct wino_size){&WINO_B8[0][0], 8, 8};
+        return (struct wino_size){WINO_B8, 8, 8};
     case WINO_MATRIX_A84:
-        return (struct wino_size){&WINO_A84[0][0], 8, 4};
+        return (struct wino_size){WINO_A84, 8, 4};
     case WINO_MATRIX_G85:
     case WINO_MATRICES:
         break;
     }
-    return (struct wino_size){&WINO_G85[0][0], 8, 5};
+    return (struct wino_size){WINO_G85, 8, 5};
 }
 
 static void wino_spread_ref(float *planes, const float *tile, const struct wino_tile *t)
@@ -95,19 +95,28 @@ static void wino_spread_ref(float *planes, const float *tile, const struct wino_
     }
 }
 
+static float wino_gathered(float start, const float *planes, size_t plane,
+                           const struct wino_size *s, const size_t at[2])
+{
+    double sum = (double)start;
+
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t j = 0; j < s->n; j++)
+            sum += (double)s->e[i * s->q + at[0]] * (double)s->e[j * s->q + at[1]] *
+                   (double)planes[(i * s->n + j) * plane];
+    return (float)sum;
+}
+
 static void wino_gather_ref(float *tile, const float *planes, const struct wino_tile *t)
 {
     const struct wino_size s = wino_size_of(t->matrix);
 
     for (size_t i = 0; i < s.q * s.q * t->channels; i++) {
-        const size_t a = i / t->channels / s.q, b = i / t->channels % s.q, c = i % t->channels;
-        float *to = tile + a * t->row + b * t->column + c;
-        double sum = (double)(t->add ? *to : t->bias ? t->bias[c] : 0.0f);
+        const size_t at[2] = {i / t->channels / s.q, i / t->channels % s.q}, c = i % t->channels;
+        float *to = tile + at[0] * t->row + at[1] * t->column + c;
+        const float start = t->add ? *to : t->bias ? t->bias[c] : 0.0f;
 
-        for (size_t p = 0; p < s.n * s.n; p++)
-            sum += (double)s.e[p / s.n * s.q + a] * (double)s.e[p % s.n * s.q + b] *
-                   (double)planes[p * t->plane + c];
-        *to = (float)sum;
+        *to = wino_gathered(start, planes + c, t->plane, &s, at);
     }
 }
 

@@ -136,12 +136,12 @@ INLINE void wino_gather_tile(float *tile, const float *planes, const struct wino
     static __attribute__((noinline)) void spread_##name(float *planes, const float *tile,          \
                                                         const struct wino_tile *t)                 \
     {                                                                                              \
-        wino_spread_tile(planes, tile, t, &(matrix)[0][0], n, q);                                  \
+        wino_spread_tile(planes, tile, t, matrix, n, q);                                           \
     }                                                                                              \
     static __attribute__((noinline)) void gather_##name(float *tile, const float *planes,          \
                                                         const struct wino_tile *t)                 \
     {                                                                                              \
-        wino_gather_tile(tile, planes, t, &(matrix)[0][0], n, q);                                  \
+        wino_gather_tile(tile, planes, t, matrix, n, q);                                           \
     }
 
 WINO_KIND(b6, WINO_B6, 6, 6)
